@@ -1,0 +1,154 @@
+//! The buffer of a tensor: one vector, its element type known at run time.
+
+use super::DType;
+use half::{bf16, f16};
+use std::sync::Arc;
+
+/// Elements of one type in row-major order.
+///
+/// Text is shared (`Arc<str>`), so that class labels cost no copy per row.
+#[derive(Clone, Debug)]
+pub enum Data {
+    Bool(Vec<bool>),
+    U8(Vec<u8>),
+    U16(Vec<u16>),
+    U32(Vec<u32>),
+    U64(Vec<u64>),
+    I8(Vec<i8>),
+    I16(Vec<i16>),
+    I32(Vec<i32>),
+    I64(Vec<i64>),
+    F16(Vec<f16>),
+    BF16(Vec<bf16>),
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+    Str(Vec<Arc<str>>),
+}
+
+/// Runs one expression for whichever vector a [`Data`] holds: `each!(data, v => v.len())`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! each_data {
+    ($data:expr, $v:ident => $body:expr) => {
+        match $data {
+            $crate::tensor::Data::Bool($v) => $body,
+            $crate::tensor::Data::U8($v) => $body,
+            $crate::tensor::Data::U16($v) => $body,
+            $crate::tensor::Data::U32($v) => $body,
+            $crate::tensor::Data::U64($v) => $body,
+            $crate::tensor::Data::I8($v) => $body,
+            $crate::tensor::Data::I16($v) => $body,
+            $crate::tensor::Data::I32($v) => $body,
+            $crate::tensor::Data::I64($v) => $body,
+            $crate::tensor::Data::F16($v) => $body,
+            $crate::tensor::Data::BF16($v) => $body,
+            $crate::tensor::Data::F32($v) => $body,
+            $crate::tensor::Data::F64($v) => $body,
+            $crate::tensor::Data::Str($v) => $body,
+        }
+    };
+}
+pub use each_data as each;
+
+/// A Rust type that can be a tensor's element.
+pub trait Element: Clone + Send + Sync + 'static {
+    const DTYPE: DType;
+    fn wrap(values: Vec<Self>) -> Data;
+    fn slice(data: &Data) -> Option<&[Self]>;
+    fn vec_mut(data: &mut Data) -> Option<&mut Vec<Self>>;
+}
+
+macro_rules! element {
+    ($($ty:ty => $variant:ident),* $(,)?) => {$(
+        impl Element for $ty {
+            const DTYPE: DType = DType::$variant;
+
+            fn wrap(values: Vec<Self>) -> Data {
+                Data::$variant(values)
+            }
+
+            fn slice(data: &Data) -> Option<&[Self]> {
+                match data {
+                    Data::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+
+            fn vec_mut(data: &mut Data) -> Option<&mut Vec<Self>> {
+                match data {
+                    Data::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+element!(
+    bool => Bool, u8 => U8, u16 => U16, u32 => U32, u64 => U64, i8 => I8, i16 => I16, i32 => I32,
+    i64 => I64, f16 => F16, bf16 => BF16, f32 => F32, f64 => F64, Arc<str> => Str,
+);
+
+impl Data {
+    /// An empty buffer with room for `capacity` elements.
+    pub fn with_capacity(dtype: DType, capacity: usize) -> Self {
+        match dtype {
+            DType::Bool => Self::Bool(Vec::with_capacity(capacity)),
+            DType::U8 => Self::U8(Vec::with_capacity(capacity)),
+            DType::U16 => Self::U16(Vec::with_capacity(capacity)),
+            DType::U32 => Self::U32(Vec::with_capacity(capacity)),
+            DType::U64 => Self::U64(Vec::with_capacity(capacity)),
+            DType::I8 => Self::I8(Vec::with_capacity(capacity)),
+            DType::I16 => Self::I16(Vec::with_capacity(capacity)),
+            DType::I32 => Self::I32(Vec::with_capacity(capacity)),
+            DType::I64 => Self::I64(Vec::with_capacity(capacity)),
+            DType::F16 => Self::F16(Vec::with_capacity(capacity)),
+            DType::BF16 => Self::BF16(Vec::with_capacity(capacity)),
+            DType::F32 => Self::F32(Vec::with_capacity(capacity)),
+            DType::F64 => Self::F64(Vec::with_capacity(capacity)),
+            DType::Str => Self::Str(Vec::with_capacity(capacity)),
+        }
+    }
+
+    pub fn dtype(&self) -> DType {
+        fn of<T: Element>(_: &[T]) -> DType {
+            T::DTYPE
+        }
+        each!(self, v => of(v))
+    }
+
+    pub fn len(&self) -> usize {
+        each!(self, v => v.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes held by the elements, text included.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Str(values) => values.iter().map(|text| text.len() + DType::Str.size()).sum(),
+            other => other.len() * other.dtype().size(),
+        }
+    }
+
+    /// A copy of elements `from..to`.
+    pub fn slice(&self, from: usize, to: usize) -> Self {
+        each!(self, v => Element::wrap(v[from..to].to_vec()))
+    }
+
+    /// Appends a buffer of the same type; answers `false`, changing nothing, where types differ.
+    pub fn append(&mut self, other: &Self) -> bool {
+        fn extend<T: Element>(into: &mut Data, from: &[T]) -> bool {
+            match T::vec_mut(into) {
+                Some(values) => {
+                    values.extend_from_slice(from);
+                    true
+                }
+                None => false,
+            }
+        }
+        each!(other, v => extend(self, v))
+    }
+}
