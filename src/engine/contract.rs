@@ -1,0 +1,62 @@
+//! The contract between a model and whoever runs it.
+
+use super::Signature;
+use crate::tensor::Tensor;
+use std::sync::Arc;
+
+/// A model made ready once and shared by all threads.
+pub trait Prepared: Send + Sync {
+    /// What goes in and what comes out.
+    fn signature(&self) -> &Signature;
+
+    /// The working memory of one thread. Making one may be slow: it happens at load.
+    fn session(&self) -> Result<Box<dyn Session>, RunError>;
+
+    /// Bytes that the prepared model holds, estimated from its weights.
+    fn memory_bytes(&self) -> usize;
+}
+
+/// One thread's state for one model.
+pub trait Session: Send {
+    /// Runs one batch.
+    ///
+    /// `inputs` are in the signature's order and have passed [`Signature::check`]; the answer has
+    /// the signature's outputs in its order. Any number of rows is run without optimising again.
+    /// A failed run leaves the session fit for the next one; a panicked one is thrown away.
+    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError>;
+}
+
+/// Why a run gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// The values cannot be computed with: the caller's mistake.
+    #[error("{0}")]
+    Input(String),
+    /// The engine failed: ours.
+    #[error("{0}")]
+    Engine(String),
+}
+
+/// Which engine runs a model, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// `tabular` or `tract`.
+    pub engine: &'static str,
+    pub reason: String,
+}
+
+/// A prepared model beside the reason for its engine.
+#[derive(Clone)]
+pub struct Loaded {
+    pub model: Arc<dyn Prepared>,
+    pub choice: Choice,
+}
+
+/// Why a file cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadError {
+    #[error("not a readable ONNX model: {0}")]
+    Malformed(String),
+    #[error("no engine runs this model: {0}")]
+    Unsupported(String),
+}

@@ -1,0 +1,17 @@
+//! Engines: from the bytes of a model file to something that turns rows into answers.
+//!
+//! A model is *prepared* once and shared ([`Prepared`]); each thread that runs it holds a
+//! [`Session`] of its own. [`onnx::import`] reads ONNX and chooses who runs it, and says why:
+//! [`tabular`] runs the operators of `ai.onnx.ml` and the plain ones around them, [`tract`] runs
+//! dense networks. Every engine has to pass the one suite in [`conformance`].
+
+pub mod conformance;
+mod contract;
+pub mod golden;
+pub mod onnx;
+mod signature;
+pub mod tabular;
+pub mod tract;
+
+pub use contract::{Choice, LoadError, Loaded, Prepared, RunError, Session};
+pub use signature::{BatchAxis, Dim, InputError, Signature, TensorSpec};

@@ -1,0 +1,16 @@
+//! ONNX files: decode, rewrite what no engine should see, choose the engine and say why.
+
+mod attributes;
+mod choose;
+mod constant;
+mod decode;
+mod graph;
+mod zipmap;
+
+pub use attributes::Attributes;
+pub use choose::import;
+pub(crate) use constant::dtype;
+pub use graph::{Domain, Graph, Node};
+
+/// The decoded protobuf, as tract ships it: one definition for both engines.
+pub use tract_onnx::pb;

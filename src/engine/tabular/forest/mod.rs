@@ -1,0 +1,9 @@
+//! Tree ensembles: one parsed form, one kernel, the aggregation and the labels.
+
+mod ir;
+mod parse;
+mod walk;
+
+pub use ir::{Aggregate, Forest, Leaves, TreeNode};
+pub use parse::{classifier, regressor};
+pub use walk::Score;

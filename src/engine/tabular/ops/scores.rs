@@ -1,0 +1,130 @@
+//! What classifiers share: class labels, post-transforms, and the step from scores to a label.
+
+use crate::engine::onnx::Attributes;
+use crate::tensor::{Data, Tensor};
+use std::sync::Arc;
+
+use super::RunError;
+
+/// The classes' names, integers or text.
+#[derive(Clone, Debug)]
+pub enum Labels {
+    Ints(Vec<i64>),
+    Texts(Vec<Arc<str>>),
+}
+
+impl Labels {
+    /// Reads `{prefix}_int64s` / `_ints` or `{prefix}_strings`.
+    pub fn new(attributes: &Attributes) -> Result<Self, String> {
+        let texts = attributes.strings("classlabels_strings");
+        if !texts.is_empty() {
+            return Ok(Self::Texts(texts));
+        }
+        let ints = [attributes.ints("classlabels_int64s"), attributes.ints("classlabels_ints")].concat();
+        if ints.is_empty() {
+            Err("neither integer nor text class labels are given".into())
+        } else {
+            Ok(Self::Ints(ints))
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Ints(ids) => ids.len(),
+            Self::Texts(names) => names.len(),
+        }
+    }
+
+    /// The label of each class index.
+    pub fn tensor(&self, classes: &[usize]) -> Result<Tensor, RunError> {
+        let data = match self {
+            Self::Ints(ids) => Data::I64(classes.iter().map(|class| ids[*class]).collect()),
+            Self::Texts(names) => Data::Str(classes.iter().map(|class| names[*class].clone()).collect()),
+        };
+        Tensor::new([classes.len()], data).map_err(|error| RunError::Engine(error.to_string()))
+    }
+}
+
+/// ONNX-ML's `post_transform`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostTransform {
+    None,
+    Logistic,
+    Softmax,
+    SoftmaxZero,
+}
+
+impl PostTransform {
+    pub fn new(attributes: &Attributes) -> Result<Self, String> {
+        match attributes.string("post_transform", "NONE").as_str() {
+            "NONE" => Ok(Self::None),
+            "LOGISTIC" => Ok(Self::Logistic),
+            "SOFTMAX" => Ok(Self::Softmax),
+            "SOFTMAX_ZERO" => Ok(Self::SoftmaxZero),
+            other => Err(format!("post_transform {other} is not supported")),
+        }
+    }
+
+    /// Transforms one row of scores in place.
+    pub fn apply(self, scores: &mut [f64]) {
+        match self {
+            Self::None => {}
+            Self::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
+            Self::Softmax => softmax(scores, |_| true),
+            Self::SoftmaxZero => softmax(scores, |score| score != 0.0),
+        }
+    }
+}
+
+/// `1 / (1 + exp(-x))`, without overflow on either side.
+pub fn logistic(x: f64) -> f64 {
+    let v = 1.0 / (1.0 + (-x.abs()).exp());
+    if x < 0.0 { 1.0 - v } else { v }
+}
+
+/// Softmax over the scores that take part; the others stay as they are.
+fn softmax(scores: &mut [f64], takes_part: impl Fn(f64) -> bool) {
+    let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for score in scores.iter_mut().filter(|score| takes_part(**score)) {
+        *score = (*score - top).exp();
+        sum += *score;
+    }
+    if sum > 0.0 {
+        scores.iter_mut().filter(|score| takes_part(**score)).for_each(|score| *score /= sum);
+    }
+}
+
+/// The index of the largest score; the first of equals.
+pub fn argmax(scores: &[f64]) -> usize {
+    let mut best = 0;
+    for (at, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = at;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transforms_hold_at_the_far_ends() {
+        assert_eq!(logistic(0.0), 0.5);
+        assert_eq!((logistic(800.0), logistic(-800.0)), (1.0, 0.0));
+        let mut scores = [1000.0, 1000.0, -1000.0];
+        PostTransform::Softmax.apply(&mut scores);
+        assert_eq!(scores, [0.5, 0.5, 0.0]);
+        let mut scores = [0.0, 2.0, 2.0];
+        PostTransform::SoftmaxZero.apply(&mut scores);
+        assert_eq!(scores, [0.0, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn the_first_of_equal_scores_wins() {
+        assert_eq!(argmax(&[1.0, 3.0, 3.0]), 1);
+        assert_eq!(argmax(&[f64::NAN]), 0);
+    }
+}

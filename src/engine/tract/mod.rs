@@ -1,0 +1,9 @@
+//! Dense networks on tract.
+
+mod convert;
+mod network;
+
+pub use network::Network;
+
+/// The engine's name in tables and logs.
+pub const NAME: &str = "tract";
