@@ -1,3 +1,5 @@
+pub mod batcher;
 pub mod engine;
 pub mod json;
+pub mod metrics;
 pub mod tensor;

@@ -28,10 +28,6 @@ impl TreeNode {
         Self { threshold: 0.0, feature: 0, child: own_index, flags: 0 }
     }
 
-    pub fn is_leaf(&self) -> bool {
-        self.flags & Self::INNER == 0
-    }
-
     /// The index of the node behind this one, for a feature's value. No branch depends on `x`.
     #[inline]
     pub fn next(&self, x: f32) -> u32 {

@@ -1,0 +1,284 @@
+//! One version's way from requests to its engine.
+
+use super::entry::Entry;
+use super::policy::Limits;
+use super::pool::{Line, Next};
+use super::queue::{Cut, Job, Queue};
+use super::run::{Failure, Sessions};
+use super::{Answer, BatchError, CloseReason, LaneStats, Pool, Settings, Ticket, Timing, scatter};
+use crate::engine::{Dim, Prepared, RunError, Signature};
+use crate::tensor::Tensor;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What a batch costs, measured at load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    pub fixed: Duration,
+    pub per_row: Duration,
+}
+
+impl Cost {
+    pub fn estimate(&self, rows: usize) -> Duration {
+        self.fixed + self.per_row.saturating_mul(u32::try_from(rows).unwrap_or(u32::MAX))
+    }
+}
+
+/// What became of a submitted request.
+pub enum Submitted {
+    /// Computed on the caller's thread.
+    Done(Answer),
+    /// Waiting for a worker.
+    Queued(Ticket),
+}
+
+/// A version's queue, sessions and limits.
+pub struct Lane {
+    settings: Settings,
+    cost: Cost,
+    merge: bool,
+    sessions: Sessions,
+    queue: Mutex<Queue>,
+    line: Arc<Line>,
+    stats: LaneStats,
+    /// Whether the shape of a row may differ between requests.
+    shapes_vary: bool,
+}
+
+impl Lane {
+    /// Makes the lane and its sessions; `ahead` is how many threads may run it at once.
+    pub fn new(
+        model: Arc<dyn Prepared>,
+        settings: Settings,
+        cost: Cost,
+        pool: &Pool,
+        ahead: usize,
+    ) -> Result<Arc<Self>, RunError> {
+        let signature = model.signature();
+        let (merge, shapes_vary) = (signature.batchable(), shapes_vary(signature));
+        let sessions = Sessions::new(model, ahead)?;
+        let (queue, line, stats) = (Mutex::default(), pool.line(), LaneStats::default());
+        Ok(Arc::new(Self { settings, cost, merge, sessions, queue, line, stats, shapes_vary }))
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn stats(&self) -> &LaneStats {
+        &self.stats
+    }
+
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Rows waiting now.
+    pub fn queued_rows(&self) -> usize {
+        self.lock().rows()
+    }
+
+    /// Runs a request or queues it. `inputs` have passed [`Signature::check`], which counted `rows`.
+    pub fn submit(
+        self: &Arc<Self>,
+        inputs: Vec<Tensor>,
+        rows: usize,
+        deadline: Instant,
+    ) -> Result<Submitted, BatchError> {
+        let now = Instant::now();
+        if deadline <= now {
+            self.stats.expired.add(1);
+            return Err(BatchError::Deadline(Duration::ZERO));
+        }
+        if self.cost.estimate(rows) < self.settings.inline_below && self.lock().is_empty() {
+            return self.run_inline(&inputs, rows).map(Submitted::Done);
+        }
+        let key = if self.shapes_vary { shape_key(&inputs) } else { 0 };
+        let entry = Entry::new(inputs, rows, key, now, deadline);
+        self.enqueue(entry.clone())?;
+        Ok(Submitted::Queued(Ticket::new(entry, self.clone())))
+    }
+
+    fn run_inline(&self, inputs: &[Tensor], rows: usize) -> Result<Answer, BatchError> {
+        let started = Instant::now();
+        let outputs = self.compute(inputs, rows)?;
+        let compute = started.elapsed();
+        self.count_batch(rows, compute, CloseReason::Inline);
+        Ok(Answer { outputs, timing: Timing { queue: Duration::ZERO, compute } })
+    }
+
+    fn enqueue(self: &Arc<Self>, entry: Arc<Entry>) -> Result<(), BatchError> {
+        let deadline = entry.deadline;
+        let mut queue = self.lock();
+        queue.admit(entry, &self.settings)?;
+        let wants_worker = self.wants_worker(&queue, deadline);
+        queue.workers += usize::from(wants_worker);
+        drop(queue);
+        if wants_worker && !self.line.push(self.clone()) {
+            self.give_up();
+        }
+        Ok(())
+    }
+
+    /// Whether a newly queued request should call one more worker.
+    fn wants_worker(&self, queue: &Queue, deadline: Instant) -> bool {
+        let instances = self.settings.instances.max(1);
+        match queue.parked {
+            None => queue.workers < instances,
+            // A worker waits for company. One more is called if the batch is full now, or if this
+            // request cannot wait that long.
+            Some(until) => {
+                let full = queue.rows() >= self.settings.max_rows;
+                let urgent = deadline < until + self.limits().compute;
+                (full || urgent) && queue.workers <= instances
+            }
+        }
+    }
+
+    /// One worker's turn: cut a batch, run it, say whether to come back.
+    pub(super) fn turn(&self) -> Next {
+        let (jobs, reason) = match self.cut() {
+            Ok(batch) => batch,
+            Err(next) => return next,
+        };
+        self.run_batch(jobs, reason);
+        let mut queue = self.lock();
+        if queue.is_empty() {
+            queue.workers -= 1;
+            return Next::Rest;
+        }
+        Next::Again
+    }
+
+    fn cut(&self) -> Result<(Vec<Job>, CloseReason), Next> {
+        let mut expired = 0;
+        let mut queue = self.lock();
+        let cut = queue.cut(Instant::now(), &self.limits(), &mut expired);
+        self.stats.expired.add(expired);
+        match cut {
+            Cut::Batch(jobs, reason) => Ok((jobs, reason)),
+            Cut::Wait(until) if queue.parked.is_none_or(|parked| until < parked) => {
+                queue.parked = Some(until);
+                Err(Next::At(until))
+            }
+            Cut::Wait(_) | Cut::Empty => {
+                queue.workers -= 1;
+                Err(Next::Rest)
+            }
+        }
+    }
+
+    /// The wait that was to end then has ended.
+    pub(super) fn unpark(&self, at: Instant) {
+        let mut queue = self.lock();
+        if queue.parked == Some(at) {
+            queue.parked = None;
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            max_rows: self.settings.max_rows,
+            max_delay: self.settings.max_delay,
+            merge: self.merge,
+            compute: self.cost.estimate(self.settings.max_rows),
+        }
+    }
+
+    fn run_batch(&self, jobs: Vec<Job>, reason: CloseReason) {
+        match jobs.as_slice() {
+            [] => {}
+            [_] => jobs.into_iter().for_each(|job| self.run_alone(job, reason)),
+            _ => {
+                if let Err(failure) = self.run_together(&jobs, reason) {
+                    // One request's values may have failed the batch: each gets its own verdict.
+                    tracing::debug!(?failure, requests = jobs.len(), "a batch failed; running its requests alone");
+                    jobs.into_iter().for_each(|job| self.run_alone(job, reason));
+                }
+            }
+        }
+    }
+
+    fn run_together(&self, jobs: &[Job], reason: CloseReason) -> Result<(), Failure> {
+        let rows: Vec<usize> = jobs.iter().map(|job| job.entry.rows).collect();
+        let started = Instant::now();
+        let inputs = scatter::gather(jobs)?;
+        let outputs = self.compute(&inputs, rows.iter().sum())?;
+        let compute = started.elapsed();
+        let pieces = scatter::deal(&outputs, &rows)?;
+        self.count_batch(rows.iter().sum(), compute, reason);
+        for (job, outputs) in jobs.iter().zip(pieces) {
+            self.hand_over(&job.entry, started, compute, Ok(outputs));
+        }
+        Ok(())
+    }
+
+    fn run_alone(&self, job: Job, reason: CloseReason) {
+        let started = Instant::now();
+        let outcome = self.compute(&job.inputs, job.entry.rows);
+        let compute = started.elapsed();
+        self.count_batch(job.entry.rows, compute, reason);
+        self.hand_over(&job.entry, started, compute, outcome.map_err(BatchError::from));
+    }
+
+    fn hand_over(&self, entry: &Entry, started: Instant, compute: Duration, outcome: Result<Vec<Tensor>, BatchError>) {
+        let queue = started.saturating_duration_since(entry.arrived);
+        self.stats.queue.observe_duration(queue);
+        let answer = outcome.map(|outputs| Answer { outputs, timing: Timing { queue, compute } });
+        if !entry.finish(answer) {
+            self.stats.wasted.add(1);
+        }
+    }
+
+    fn compute(&self, inputs: &[Tensor], rows: usize) -> Result<Vec<Tensor>, Failure> {
+        let outcome = self.sessions.run(inputs).and_then(|outputs| {
+            if self.merge {
+                scatter::check_rows(&outputs, rows)?;
+            }
+            Ok(outputs)
+        });
+        match &outcome {
+            Err(Failure::Panicked) => self.stats.panics.add(1),
+            Err(Failure::Engine(_)) => self.stats.errors.add(1),
+            Err(Failure::Input(_)) | Ok(_) => {}
+        }
+        outcome
+    }
+
+    fn count_batch(&self, rows: usize, compute: Duration, reason: CloseReason) {
+        self.stats.close(reason);
+        self.stats.batch_rows.observe(rows as u64);
+        self.stats.compute.observe_duration(compute);
+    }
+
+    /// Answers all that wait: there are no workers any more.
+    pub(super) fn give_up(&self) {
+        let jobs = self.lock().close();
+        for job in jobs {
+            job.entry.finish(Err(BatchError::Stopped));
+        }
+    }
+
+    pub(super) fn give_back(&self, entry: &Entry) {
+        self.lock().release(entry);
+    }
+
+    /// No code panics while it holds the queue, so a poisoned lock holds a whole value.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shapes_vary(signature: &Signature) -> bool {
+    signature.inputs.iter().any(|spec| spec.dims.iter().skip(1).any(|dim| matches!(dim, Dim::Any(_))))
+}
+
+fn shape_key(inputs: &[Tensor]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    inputs.iter().for_each(|tensor| tensor.shape().row_dims().hash(&mut hasher));
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

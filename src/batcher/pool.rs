@@ -1,0 +1,174 @@
+//! The compute threads of the process, shared by all lanes in turn.
+//!
+//! A lane with work stands in line once per worker it wants; a worker runs one batch of it and
+//! sends it to the back of the line if more is waiting. So a hot model never starves a cold one,
+//! and the number of threads does not grow with the number of models.
+
+use super::Lane;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+/// Owns the threads; stops them when dropped.
+pub struct Pool {
+    line: Arc<Line>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The line the lanes stand in.
+#[derive(Default)]
+pub(super) struct Line {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Arc<Lane>>,
+    timed: BinaryHeap<Reverse<Timed>>,
+    stopped: bool,
+}
+
+/// A lane to be looked at again at a point in time.
+struct Timed(Instant, Arc<Lane>);
+
+impl PartialEq for Timed {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for Timed {}
+
+impl PartialOrd for Timed {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timed {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+/// What a worker does with a lane after a turn.
+pub(super) enum Next {
+    /// More is waiting.
+    Again,
+    /// Look again then.
+    At(Instant),
+    /// Nothing is waiting.
+    Rest,
+}
+
+impl Pool {
+    /// Starts `threads` workers.
+    pub fn new(threads: usize) -> std::io::Result<Self> {
+        let line = Arc::new(Line::default());
+        let pool = Self { line: line.clone(), threads: Mutex::default() };
+        for number in 0..threads.max(1) {
+            let line = line.clone();
+            let thread = std::thread::Builder::new().name(format!("compute-{number}")).spawn(move || line.work())?;
+            pool.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(pool)
+    }
+
+    pub(super) fn line(&self) -> Arc<Line> {
+        self.line.clone()
+    }
+
+    /// Ends the threads after the batch in hand. What still waits is answered with
+    /// [`super::BatchError::Stopped`].
+    pub fn stop(&self) {
+        let left = self.line.stop();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // The last owner of the pool may be one of its own threads.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+        left.iter().for_each(|lane| lane.give_up());
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Line {
+    /// Puts a lane at the end of the line; `false` where the pool has stopped.
+    pub fn push(&self, lane: Arc<Lane>) -> bool {
+        let mut state = self.lock();
+        if state.stopped {
+            return false;
+        }
+        state.ready.push_back(lane);
+        drop(state);
+        self.wake.notify_one();
+        true
+    }
+
+    fn push_at(&self, at: Instant, lane: Arc<Lane>) {
+        self.lock().timed.push(Reverse(Timed(at, lane)));
+        self.wake.notify_one();
+    }
+
+    fn work(&self) {
+        while let Some(lane) = self.next() {
+            match lane.turn() {
+                Next::Again => {
+                    if !self.push(lane.clone()) {
+                        lane.give_up();
+                    }
+                }
+                Next::At(at) => self.push_at(at, lane),
+                Next::Rest => {}
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Arc<Lane>> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return None;
+            }
+            let now = Instant::now();
+            while state.timed.peek().is_some_and(|Reverse(timed)| timed.0 <= now) {
+                if let Some(Reverse(Timed(at, lane))) = state.timed.pop() {
+                    lane.unpark(at);
+                    state.ready.push_back(lane);
+                }
+            }
+            if let Some(lane) = state.ready.pop_front() {
+                return Some(lane);
+            }
+            state = match state.timed.peek().map(|Reverse(timed)| timed.0) {
+                Some(at) => self.wake.wait_timeout(state, at - now).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    fn stop(&self) -> Vec<Arc<Lane>> {
+        let mut state = self.lock();
+        state.stopped = true;
+        let ready = std::mem::take(&mut state.ready).into_iter();
+        let timed = std::mem::take(&mut state.timed).into_iter().map(|Reverse(timed)| timed.1);
+        let left = ready.chain(timed).collect();
+        drop(state);
+        self.wake.notify_all();
+        left
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,113 @@
+//! The cells that are counted into: lock-free, fixed in size.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Upper bounds of a histogram's buckets in whole units, and what one unit is in the shown base unit.
+#[derive(Debug, PartialEq)]
+pub struct Unit {
+    pub bounds: &'static [u64],
+    pub scale: f64,
+}
+
+/// Nanoseconds shown as seconds: 10 us to 10 s.
+pub const SECONDS: Unit = Unit {
+    bounds: &[
+        10_000,
+        25_000,
+        50_000,
+        100_000,
+        250_000,
+        500_000,
+        1_000_000,
+        2_500_000,
+        5_000_000,
+        10_000_000,
+        25_000_000,
+        50_000_000,
+        100_000_000,
+        250_000_000,
+        500_000_000,
+        1_000_000_000,
+        2_500_000_000,
+        5_000_000_000,
+        10_000_000_000,
+    ],
+    scale: 1e-9,
+};
+
+/// Counts per bucket, and the sum.
+#[derive(Debug)]
+pub struct Histogram {
+    unit: &'static Unit,
+    /// One per bound, and one for what lies beyond the last.
+    buckets: Box<[AtomicU64]>,
+    sum: AtomicU64,
+}
+
+impl Histogram {
+    pub fn new(unit: &'static Unit) -> Self {
+        let buckets = (0..=unit.bounds.len()).map(|_| AtomicU64::new(0)).collect();
+        Self { unit, buckets, sum: AtomicU64::new(0) }
+    }
+
+    /// Counts one value, in the histogram's whole units.
+    #[inline]
+    pub fn observe(&self, value: u64) {
+        let bucket = self.unit.bounds.partition_point(|bound| *bound < value);
+        self.buckets[bucket].fetch_add(1, Relaxed);
+        self.sum.fetch_add(value, Relaxed);
+    }
+
+    /// Counts a duration in a histogram of nanoseconds.
+    #[inline]
+    pub fn observe_duration(&self, value: Duration) {
+        self.observe(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
+    }
+
+    /// Bounds in the shown unit beside cumulative counts, then the sum and the count.
+    pub(super) fn read(&self) -> (Vec<(f64, u64)>, f64, u64) {
+        let mut running = 0;
+        let mut cumulative = Vec::with_capacity(self.unit.bounds.len());
+        for (bound, bucket) in self.unit.bounds.iter().zip(&self.buckets) {
+            running += bucket.load(Relaxed);
+            cumulative.push((*bound as f64 * self.unit.scale, running));
+        }
+        let count = running + self.buckets[self.unit.bounds.len()].load(Relaxed);
+        (cumulative, self.sum.load(Relaxed) as f64 * self.unit.scale, count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_counts_in_its_own_bucket() {
+        static UNIT: Unit = Unit { bounds: &[10, 20], scale: 1.0 };
+        let histogram = Histogram::new(&UNIT);
+        for value in [0, 10, 11, 20, 21] {
+            histogram.observe(value);
+        }
+        assert_eq!(histogram.read(), (vec![(10.0, 2), (20.0, 4)], 62.0, 5));
+        assert_eq!(histogram.count(), 5);
+    }
+}

@@ -1,0 +1,29 @@
+//! Every metric's name and help, together: renaming one is a breaking change.
+
+/// A family's name and the sentence shown beside it.
+pub type Family = (&'static str, &'static str);
+
+pub const REQUESTS: Family =
+    ("tidegate_requests_total", "Answered requests by model, version, protocol and HTTP status.");
+pub const LATENCY: Family =
+    ("tidegate_prediction_latency_seconds", "Time from the request's last byte to its answer, successes only.");
+pub const QUEUE: Family = ("tidegate_queue_seconds", "Time from admission to the start of the request's batch.");
+pub const COMPUTE: Family = ("tidegate_compute_seconds", "Time the engine took for a batch.");
+pub const BATCH_ROWS: Family = ("tidegate_batch_rows", "Rows per computed batch.");
+pub const BATCHES: Family =
+    ("tidegate_batches_total", "Computed batches by why they were cut: inline, idle, full, delay, deadline.");
+pub const PREDICTIONS: Family = ("tidegate_predictions_total", "Predicted rows by model, version and variant.");
+pub const DROPPED: Family =
+    ("tidegate_dropped_requests_total", "Admitted requests that were not answered: expired, cancelled.");
+pub const ENGINE_FAILURES: Family = ("tidegate_engine_failures_total", "Failed runs of an engine: error, panic.");
+pub const QUEUE_ROWS: Family = ("tidegate_queue_rows", "Rows waiting now.");
+pub const IN_FLIGHT: Family = ("tidegate_in_flight", "Requests being answered now.");
+pub const MODEL_INFO: Family = ("tidegate_model_info", "Loaded versions: engine, digest, state. Always 1.");
+pub const MODEL_LOAD: Family = ("tidegate_model_load_seconds", "How long the version took to load, check and warm up.");
+pub const MODEL_MEMORY: Family = ("tidegate_model_memory_bytes", "Estimated memory held by the version.");
+pub const MODEL_READY: Family = ("tidegate_model_ready", "1 while the model serves a version.");
+
+/// Process-wide families, through the `metrics` facade.
+pub const REJECTED: Family = ("tidegate_rejected_total", "Requests refused before a version ran them, by reason.");
+pub const SWAPS: Family = ("tidegate_model_swaps_total", "Attempts to put a version into service, by result.");
+pub const CONNECTIONS: Family = ("tidegate_connections_total", "Accepted connections by port.");
