@@ -1,5 +1,13 @@
+pub mod app;
 pub mod batcher;
+pub mod cli;
+pub mod config;
 pub mod engine;
+pub mod front;
 pub mod json;
 pub mod metrics;
+pub mod registry;
+pub mod router;
+pub mod sync;
 pub mod tensor;
+pub mod text;

@@ -47,16 +47,17 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Makes the lane and its sessions; `ahead` is how many threads may run it at once.
+    /// Makes the lane and its sessions. `merge`: rows of several requests may share a batch.
+    /// `ahead`: how many threads may run it at once, each with a session made now.
     pub fn new(
         model: Arc<dyn Prepared>,
         settings: Settings,
         cost: Cost,
+        merge: bool,
         pool: &Pool,
         ahead: usize,
     ) -> Result<Arc<Self>, RunError> {
-        let signature = model.signature();
-        let (merge, shapes_vary) = (signature.batchable(), shapes_vary(signature));
+        let shapes_vary = shapes_vary(model.signature());
         let sessions = Sessions::new(model, ahead)?;
         let (queue, line, stats) = (Mutex::default(), pool.line(), LaneStats::default());
         Ok(Arc::new(Self { settings, cost, merge, sessions, queue, line, stats, shapes_vary }))

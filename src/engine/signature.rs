@@ -3,6 +3,7 @@
 //! The words of the errors follow Triton's, which users already search for.
 
 use crate::tensor::{DType, Shape, Tensor};
+use crate::text;
 use std::fmt;
 use std::sync::Arc;
 
@@ -197,7 +198,8 @@ impl InputError {
     /// An input the model does not have, with the nearest one it has.
     pub fn unknown(name: &str, signature: &Signature) -> Self {
         let expected: Vec<String> = signature.inputs.iter().map(|spec| spec.name.clone()).collect();
-        Self::Unknown { name: shorten(name), nearest: nearest(name, &expected), expected }
+        let nearest = text::nearest(name, expected.iter().map(String::as_str)).map(str::to_owned);
+        Self::Unknown { name: text::shorten(name, 60), nearest, expected }
     }
 
     /// The input the error is about.
@@ -212,24 +214,6 @@ impl InputError {
             | Self::Empty { name } => name,
         }
     }
-}
-
-/// At most 60 characters of a name that came from outside.
-fn shorten(name: &str) -> String {
-    match name.char_indices().nth(60) {
-        Some((end, _)) => format!("{}...", &name[..end]),
-        None => name.to_owned(),
-    }
-}
-
-/// The known name most like `name`, if one is like it at all.
-pub(crate) fn nearest(name: &str, known: &[String]) -> Option<String> {
-    known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate.clone())
 }
 
 fn hint(nearest: &Option<String>, expected: &[String]) -> impl fmt::Display {

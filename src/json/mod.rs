@@ -12,4 +12,4 @@ mod write;
 pub use element::{ElementError, Elements};
 pub use nested::{NestedError, nested};
 pub use reader::{JsonError, Kind, Reader};
-pub use write::{NonFinite, Number, write_data, write_element, write_str};
+pub use write::{NonFinite, Number, write_data, write_element, write_nested, write_str};

@@ -112,6 +112,25 @@ pub fn write_element(out: &mut Vec<u8>, data: &Data, at: usize, non_finite: NonF
     each!(data, values => values[at].write(out, non_finite));
 }
 
+/// Writes elements from `from` on as lists nested to `dims`.
+pub fn write_nested(out: &mut Vec<u8>, data: &Data, dims: &[usize], from: usize, non_finite: NonFinite) {
+    out.push(b'[');
+    match dims {
+        [] => write_element(out, data, from, non_finite),
+        [last] => write_data(out, data, from, from + last, non_finite),
+        [first, rest @ ..] => {
+            let step: usize = rest.iter().product();
+            for at in 0..*first {
+                if at > 0 {
+                    out.push(b',');
+                }
+                write_nested(out, data, rest, from + at * step, non_finite);
+            }
+        }
+    }
+    out.push(b']');
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

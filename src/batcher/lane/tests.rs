@@ -53,7 +53,7 @@ impl Session for EchoSession {
 }
 
 fn lane(settings: Settings, pool: &Pool, gate: &Arc<Mutex<()>>, columns: Dim) -> Arc<Lane> {
-    Lane::new(Echo::new(columns, gate.clone()), settings, Cost::default(), pool, 2).expect("sessions")
+    Lane::new(Echo::new(columns, gate.clone()), settings, Cost::default(), true, pool, 2).expect("sessions")
 }
 
 /// No inline path: everything is queued.

@@ -90,7 +90,7 @@ impl Classifier {
         let spoken = scores.iter().find(|score| score.has).map_or(0.0, |score| score.value);
         let positive = spoken + self.forest.base_values.last().copied().unwrap_or(0.0);
         let (pair, threshold) = match kind {
-            Binary::Probability if self.post == PostTransform::None => ([1.0 - positive, positive], 0.5),
+            Binary::Probability if self.post == PostTransform::None => (complement(positive), 0.5),
             Binary::Probability => (self.two_sided(positive), 0.5),
             Binary::Margin => (self.two_sided(positive), 0.0),
         };
@@ -108,6 +108,13 @@ impl Classifier {
             }
         }
     }
+}
+
+/// A probability and its complement. Rounded first: the stored weights sum to one only as `f32`.
+#[allow(clippy::cast_possible_truncation)]
+fn complement(probability: f64) -> [f64; 2] {
+    let rounded = f64::from(probability as f32);
+    [1.0 - rounded, rounded]
 }
 
 impl Op for Classifier {

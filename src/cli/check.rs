@@ -1,0 +1,97 @@
+//! `tidegate check`: the gate in front of a deployment.
+
+use super::{FAILURE, log};
+use crate::batcher::Pool;
+use crate::config::LogFormat;
+use crate::engine::TensorSpec;
+use crate::registry::{self, Manifest, ModelName, Order, Version};
+use clap::ArgMatches;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub fn run(arguments: &ArgMatches) -> ExitCode {
+    log::start(LogFormat::Auto, "warn");
+    let path = arguments.get_one::<String>("model").map(PathBuf::from).unwrap_or_default();
+    let found = registry::find(std::slice::from_ref(&path));
+    let mut failures = found.unreadable.len();
+    for (path, reason) in &found.unreadable {
+        println!("FAILED {}: {reason}", path.display());
+    }
+    let pool = match Pool::new(1) {
+        Ok(pool) => pool,
+        Err(error) => {
+            eprintln!("tidegate: {error}");
+            return ExitCode::from(FAILURE);
+        }
+    };
+    for (name, model) in &found.models {
+        failures += check_model(name, model, &pool);
+    }
+    if found.models.is_empty() && failures == 0 {
+        println!("FAILED {}: no model found there", path.display());
+        failures += 1;
+    }
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) }
+}
+
+/// Checks every version of a model; answers how many failed.
+fn check_model(name: &ModelName, model: &registry::FoundModel, pool: &Pool) -> usize {
+    let manifest = match registry::read_manifest(model) {
+        Ok(manifest) => Arc::new(manifest),
+        Err(reason) => {
+            println!("FAILED {name}: {reason}");
+            return 1;
+        }
+    };
+    if model.versions.is_empty() {
+        println!("FAILED {name}: no versions: expected a directory named by a number");
+        return 1;
+    }
+    let missing = manifest.aliases.iter().filter(|(_, number)| !model.versions.contains_key(number));
+    let mut failures = 0;
+    for (alias, number) in missing {
+        println!("FAILED {name}: alias '{alias}' names version {number}, which is not there");
+        failures += 1;
+    }
+    failures + model.versions.values().filter(|found| !check_version(name, found, &manifest, pool)).count()
+}
+
+fn check_version(name: &ModelName, found: &registry::FoundVersion, manifest: &Arc<Manifest>, pool: &Pool) -> bool {
+    let order = Order {
+        model: name.clone(),
+        found: found.clone(),
+        manifest: manifest.clone(),
+        generation: 1,
+        in_service: None,
+    };
+    match registry::load(&order, &registry::Settings::default(), pool) {
+        Ok(version) => {
+            show(&version);
+            true
+        }
+        Err(failure) => {
+            println!("FAILED {name} version {}: {failure}", found.number);
+            false
+        }
+    }
+}
+
+fn show(version: &Version) {
+    let ms = version.load_time.as_secs_f64() * 1e3;
+    println!("ok {} version {} ({:.1} ms, {})", version.model, version.number, ms, version.golden_words());
+    println!("  engine   {}: {}", version.loaded.choice.engine, version.loaded.choice.reason);
+    for (side, specs) in [("input", &version.signature().inputs), ("output", &version.signature().outputs)] {
+        for spec in specs {
+            println!("  {side:<8} {}", line(spec));
+        }
+    }
+    for note in &version.notes {
+        println!("  note     {note}");
+    }
+}
+
+fn line(spec: &TensorSpec) -> String {
+    let labels = spec.labels.as_ref().map(|labels| format!(" ({})", labels.join(", "))).unwrap_or_default();
+    format!("{} {} {}{labels}", spec.name, spec.dtype, spec.shape_text())
+}

@@ -1,0 +1,208 @@
+//! Every setting of `serve`, once.
+
+use crate::{front, registry, text};
+use registry::Control;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people on a terminal, JSON otherwise.
+    Auto,
+    Human,
+    Json,
+}
+
+/// The checked settings of a server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    pub state: PathBuf,
+    pub threads: usize,
+    pub drain_delay: Duration,
+    pub grace: Duration,
+    pub log_format: LogFormat,
+    pub log: String,
+    pub front: front::Settings,
+    pub registry: registry::Settings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            state: PathBuf::from("state"),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            drain_delay: Duration::ZERO,
+            grace: Duration::from_secs(30),
+            log_format: LogFormat::Auto,
+            log: "info".to_owned(),
+            front: front::Settings::default(),
+            registry: registry::Settings::default(),
+        }
+    }
+}
+
+/// One setting.
+pub struct Key {
+    /// Its flag without the dashes, and its key in the file.
+    pub name: &'static str,
+    /// What stands for its value in the help.
+    pub value: &'static str,
+    pub default: &'static str,
+    pub help: &'static str,
+    /// Whether it may be given several times (in the environment: separated by commas).
+    pub many: bool,
+    /// Whether a file may set it.
+    pub in_file: bool,
+    pub set: fn(&mut Config, &[String]) -> Result<(), String>,
+}
+
+impl Key {
+    /// The environment variable: `--admin-listen` is `TIDEGATE_ADMIN_LISTEN`.
+    pub fn variable(&self) -> String {
+        format!("TIDEGATE_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
+}
+
+const fn key(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+    set: fn(&mut Config, &[String]) -> Result<(), String>,
+) -> Key {
+    Key { name, value, default, help, many: false, in_file: true, set }
+}
+
+/// The table.
+pub const KEYS: &[Key] = &[
+    Key { in_file: false, ..key("config", "FILE", "", "read settings from this TOML file", |_, _| Ok(())) },
+    Key {
+        many: true,
+        ..key(
+            "models",
+            "PATH",
+            "models",
+            "model files, model directories, or directories of models",
+            |config, texts| {
+                config.registry.paths = texts.iter().map(PathBuf::from).collect();
+                Ok(())
+            },
+        )
+    },
+    key("listen", "ADDR", "127.0.0.1:8080", "data port: predictions over HTTP/1.1 and HTTP/2", |config, texts| {
+        put(&mut config.listen, address(texts))
+    }),
+    key("admin-listen", "ADDR", "127.0.0.1:9090", "admin port: metrics, probes, models", |config, texts| {
+        put(&mut config.admin_listen, address(texts))
+    }),
+    key("state", "DIR", "state", "directory for what outlives a restart", |config, texts| {
+        put(&mut config.state, Ok(PathBuf::from(one(texts))))
+    }),
+    key("threads", "N", "one per core", "I/O threads, and as many compute threads", |config, texts| {
+        put(&mut config.threads, at_least_one(texts))?;
+        config.registry.sessions = 2 * config.threads;
+        config.registry.batching.instances = config.threads;
+        Ok(())
+    }),
+    key("default-model", "NAME", "the only one", "model for requests that name none", |config, texts| {
+        put(&mut config.front.default_model, Ok(Some(one(texts).to_owned())))
+    }),
+    Key {
+        many: true,
+        ..key("required", "NAME", "none", "model without which the server is not ready", |config, texts| {
+            config.registry.required = texts.to_vec();
+            Ok(())
+        })
+    },
+    key("model-control", "poll|none", "poll", "follow the directories, or load once", |config, texts| {
+        put(
+            &mut config.registry.control,
+            match one(texts) {
+                "poll" => Ok(Control::Poll),
+                "none" => Ok(Control::None),
+                other => Err(format!("expected poll or none, got '{other}'")),
+            },
+        )
+    }),
+    key("settle", "TIME", "200ms", "how long files must be quiet before they are read", |config, texts| {
+        put(&mut config.registry.settle, text::duration(one(texts)))
+    }),
+    key("drain-delay", "TIME", "0s", "after SIGTERM, serve on this long while not ready", |config, texts| {
+        put(&mut config.drain_delay, text::duration(one(texts)))
+    }),
+    key("grace", "TIME", "30s", "time to finish open requests before giving up on them", |config, texts| {
+        put(&mut config.grace, text::duration(one(texts)))
+    }),
+    key("max-body", "SIZE", "64MiB", "largest request body", |config, texts| {
+        put(&mut config.front.max_body, text::size(one(texts)))
+    }),
+    key("max-json-depth", "N", "64", "deepest nesting of a JSON body", |config, texts| {
+        put(&mut config.front.max_json_depth, at_least_one(texts))
+    }),
+    key("log-format", "auto|human|json", "auto", "auto: human on a terminal, JSON otherwise", |config, texts| {
+        put(
+            &mut config.log_format,
+            match one(texts) {
+                "auto" => Ok(LogFormat::Auto),
+                "human" => Ok(LogFormat::Human),
+                "json" => Ok(LogFormat::Json),
+                other => Err(format!("expected auto, human or json, got '{other}'")),
+            },
+        )
+    }),
+    key("log", "FILTER", "info", "what is logged, for example debug or tidegate::registry=debug", |config, texts| {
+        let filter = one(texts);
+        let checked = tracing_subscriber::EnvFilter::try_new(filter);
+        put(&mut config.log, checked.map(|_| filter.to_owned()).map_err(|error| error.to_string()))
+    }),
+];
+
+fn put<T>(into: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *into = value?;
+    Ok(())
+}
+
+/// The last text given; a setting that was given has one.
+fn one(texts: &[String]) -> &str {
+    texts.last().map_or("", String::as_str)
+}
+
+fn address(texts: &[String]) -> Result<SocketAddr, String> {
+    let text = one(texts);
+    text.parse().map_err(|_| format!("expected an address such as 127.0.0.1:8080, got '{text}'"))
+}
+
+fn at_least_one(texts: &[String]) -> Result<usize, String> {
+    let text = one(texts);
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| format!("expected a whole number above 0, got '{text}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_says_the_true_defaults() {
+        let plain = Config::default();
+        for key in
+            KEYS.iter().filter(|key| !key.default.is_empty() && !key.default.contains(' ') && key.default != "none")
+        {
+            let mut set = Config::default();
+            (key.set)(&mut set, &[key.default.to_owned()]).unwrap_or_else(|words| panic!("{}: {words}", key.name));
+            assert_eq!(format!("{set:?}"), format!("{plain:?}"), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert_eq!(KEYS.iter().position(|other| other.name == key.name), Some(at));
+        }
+    }
+}

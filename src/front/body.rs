@@ -1,0 +1,55 @@
+//! A request's body, whole and within its limit.
+
+use super::reply::{ApiError, Cause};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::HeaderMap;
+use hyper::body::{Body, Incoming};
+use hyper::header::CONTENT_ENCODING;
+
+/// Reads a body of at most `limit` bytes. A body that came in one piece is not copied.
+pub async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
+    refuse_encoded(headers)?;
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
+        return Err(too_large(usize::try_from(announced).unwrap_or(usize::MAX), limit));
+    }
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| ApiError::field("body", format!("the body ended early: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let have = first.len().max(whole.len());
+        if have + data.len() > limit {
+            return Err(too_large(have + data.len(), limit));
+        }
+        if have == 0 {
+            first = data;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+fn too_large(got: usize, limit: usize) -> ApiError {
+    let words = format!("the body has {got} bytes or more, but --max-body allows {limit}");
+    ApiError {
+        limit: Some(("max_body", limit, got)),
+        field: Some("body".into()),
+        ..ApiError::new(Cause::TooLarge, words)
+    }
+}
+
+fn refuse_encoded(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => {
+            let words = format!("content-encoding {encoding:?} is not read: send the body as it is");
+            Err(ApiError { field: Some("content-encoding".into()), ..ApiError::new(Cause::MediaType, words) })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,134 @@
+//! What every prediction carries from its first byte to its answer.
+
+use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
+use super::reply::{ApiError, Reply, json};
+use crate::batcher::Timing;
+use crate::registry::{Protocol, Version};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, StatusCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-timeout-ms");
+
+/// Longest time a caller may ask for.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// A request as far as it is the same in all protocols.
+pub struct Context {
+    pub started: Instant,
+    pub ids: Ids,
+}
+
+impl Context {
+    pub fn new(headers: &HeaderMap) -> Self {
+        Self { started: Instant::now(), ids: Ids::new(headers) }
+    }
+
+    /// When the answer has to be there: what the caller asked for, else what the model allows.
+    pub fn deadline(
+        &self,
+        headers: &HeaderMap,
+        asked: Option<Duration>,
+        version: &Version,
+    ) -> Result<Instant, ApiError> {
+        let header = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
+        let shortest = match (asked, header) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let time = shortest.unwrap_or(version.lane.settings().deadline);
+        Ok(self.started + time.min(LONGEST))
+    }
+
+    /// Wraps a prediction's body with the headers that every one has.
+    pub fn success(&self, version: &Version, timing: Timing, body: Vec<u8>) -> Reply {
+        let mut reply = json(StatusCode::OK, body);
+        let headers = reply.headers_mut();
+        headers.insert(REQUEST_ID, self.ids.request.clone());
+        headers.insert(PREDICTION_ID, self.ids.prediction.clone());
+        if let Ok(name) = HeaderValue::from_str(&version.name) {
+            headers.insert(MODEL_VERSION, name);
+        }
+        if let Ok(timing) = HeaderValue::from_bytes(&server_timing(timing, self.started.elapsed())) {
+            headers.insert(SERVER_TIMING, timing);
+        }
+        reply
+    }
+}
+
+fn milliseconds(value: &HeaderValue) -> Result<Duration, ApiError> {
+    let parsed = value.to_str().ok().and_then(|text| text.parse::<u64>().ok()).filter(|ms| *ms > 0);
+    parsed.map(Duration::from_millis).ok_or_else(|| {
+        ApiError::field(
+            "x-timeout-ms",
+            format!("header x-timeout-ms: expected a number of milliseconds above 0, got {value:?}"),
+        )
+    })
+}
+
+/// `queue;dur=0.012, compute;dur=0.034, total;dur=0.050`, in milliseconds.
+fn server_timing(timing: Timing, total: Duration) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    for (name, time) in [("queue", timing.queue), (", compute", timing.compute), (", total", total)] {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b";dur=");
+        let micros = time.as_micros();
+        let mut digits = itoa::Buffer::new();
+        out.extend_from_slice(digits.format(micros / 1000).as_bytes());
+        // Adding 1000 keeps leading zeros; the 1 in front is cut off.
+        let fraction = digits.format(micros % 1000 + 1000).as_bytes();
+        out.push(b'.');
+        out.extend_from_slice(&fraction[1..]);
+    }
+    out
+}
+
+/// Counts a request on its version, however it ends: answered, refused, or left by its caller.
+pub struct Flight {
+    version: Arc<Version>,
+    protocol: Protocol,
+    started: Instant,
+    ended: bool,
+}
+
+impl Flight {
+    pub fn new(version: &Arc<Version>, protocol: Protocol, started: Instant) -> Self {
+        version.stats.enter();
+        Self { version: version.clone(), protocol, started, ended: false }
+    }
+
+    pub fn end(mut self, result: &Result<Reply, ApiError>) {
+        self.ended = true;
+        match result {
+            Ok(_) => {
+                self.version.stats.latency.observe_duration(self.started.elapsed());
+                self.version.stats.count(self.protocol, 200);
+            }
+            Err(error) => self.version.stats.count(self.protocol, error.status().as_u16()),
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.version.stats.leave();
+        if !self.ended {
+            self.version.stats.count(self.protocol, 499);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_timing_is_in_milliseconds() {
+        let timing = Timing { queue: Duration::from_micros(5), compute: Duration::from_micros(1234) };
+        let text = server_timing(timing, Duration::from_millis(20));
+        assert_eq!(String::from_utf8_lossy(&text), "queue;dur=0.005, compute;dur=1.234, total;dur=20.000");
+    }
+}

@@ -1,0 +1,29 @@
+//! The protocols: from bytes on a socket to tensors, and from outputs to bytes.
+//!
+//! `listen` accepts connections, `route` reads the path, one folder speaks each protocol, and
+//! `reply` holds the one table from an error to its status, code and words.
+
+pub mod admin;
+mod body;
+mod context;
+mod ids;
+mod listen;
+mod oip;
+mod plain;
+mod probes;
+mod reply;
+mod route;
+mod serve;
+mod settings;
+
+pub use listen::{Listener, serve_connections};
+pub use reply::{ApiError, Cause, Reply};
+pub use serve::Front;
+pub use settings::Settings;
+
+/// Parsers and writers, open to the benchmarks.
+#[doc(hidden)]
+pub mod bench {
+    pub use super::oip::parse_bench as parse_oip;
+    pub use super::plain::parse_bench as parse_plain;
+}

@@ -1,0 +1,280 @@
+//! An inference request to the tensors of a model.
+
+use crate::engine::{InputError, Signature};
+use crate::front::reply::{ApiError, Cause};
+use crate::json::{ElementError, Elements, JsonError, Kind, NestedError, Reader, nested};
+use crate::tensor::{DType, Shape, Tensor};
+use hyper::HeaderMap;
+use std::time::Duration;
+
+/// What an inference request holds.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    pub id: Option<String>,
+    /// Inputs in the signature's order.
+    pub inputs: Vec<Tensor>,
+    /// Indices of the outputs asked for, in the order asked; empty for all.
+    pub wanted: Vec<usize>,
+    pub timeout: Option<Duration>,
+}
+
+/// A mistake in a body, on its way to becoming a reply.
+enum Wrong {
+    Json(JsonError),
+    Reply(ApiError),
+}
+
+impl From<JsonError> for Wrong {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl From<ApiError> for Wrong {
+    fn from(error: ApiError) -> Self {
+        Self::Reply(error)
+    }
+}
+
+impl From<InputError> for Wrong {
+    fn from(error: InputError) -> Self {
+        Self::Reply(error.into())
+    }
+}
+
+/// The binary tensor extension announces itself by a header; its bodies are not JSON.
+pub fn refuse_binary(headers: &HeaderMap) -> Result<(), ApiError> {
+    const HEADER: &str = "inference-header-content-length";
+    match headers.get(HEADER) {
+        None => Ok(()),
+        Some(_) => {
+            let words = "the binary tensor extension is not spoken: send JSON data (tritonclient: binary_data=False)";
+            Err(ApiError { field: Some(HEADER.into()), ..ApiError::new(Cause::MediaType, words) })
+        }
+    }
+}
+
+/// Reads a body straight into the model's tensors.
+pub fn parse(bytes: &[u8], signature: &Signature, max_depth: usize) -> Result<Parsed, ApiError> {
+    let mut reader = Reader::new(bytes, max_depth);
+    whole(&mut reader, signature).and_then(|parsed| reader.finish().map(|()| parsed).map_err(Wrong::Json)).map_err(
+        |wrong| match wrong {
+            Wrong::Json(error) => ApiError::field("body", format!("malformed JSON {error}")),
+            Wrong::Reply(error) => error,
+        },
+    )
+}
+
+fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong> {
+    let mut parsed = Parsed::default();
+    let mut inputs: Vec<Option<Tensor>> = signature.inputs.iter().map(|_| None).collect();
+    expect(reader, Kind::Object, "body")?;
+    reader.object(|reader, key| match &*key {
+        "id" => Ok(parsed.id = Some(string(reader, "id")?)),
+        "inputs" => {
+            expect(reader, Kind::Array, "inputs")?;
+            reader.array(|reader| input(reader, signature, &mut inputs))
+        }
+        "outputs" => {
+            expect(reader, Kind::Array, "outputs")?;
+            reader.array(|reader| output(reader, signature, &mut parsed.wanted))
+        }
+        "parameters" => parameters(reader, &mut parsed),
+        // Unknown members are ignored: Triton's own examples send some.
+        _ => Ok(reader.skip()?),
+    })?;
+    for (tensor, spec) in inputs.into_iter().zip(&signature.inputs) {
+        parsed.inputs.push(tensor.ok_or_else(|| InputError::Missing { name: spec.name.clone() })?);
+    }
+    Ok(parsed)
+}
+
+fn expect(reader: &mut Reader<'_>, kind: Kind, field: &str) -> Result<(), Wrong> {
+    match reader.peek()? {
+        got if got == kind => Ok(()),
+        got => Err(ApiError::field(field, format!("'{field}': expected {}, got {}", kind.words(), got.words())).into()),
+    }
+}
+
+fn string(reader: &mut Reader<'_>, field: &str) -> Result<String, Wrong> {
+    expect(reader, Kind::String, field)?;
+    Ok(reader.string()?.into_owned())
+}
+
+fn parameters(reader: &mut Reader<'_>, parsed: &mut Parsed) -> Result<(), Wrong> {
+    expect(reader, Kind::Object, "parameters")?;
+    reader.object(|reader, key| {
+        if key != "timeout" {
+            return Ok(reader.skip()?);
+        }
+        let mut value = Elements::new(DType::U64, 1);
+        value
+            .read(reader)
+            .map_err(|error| ApiError::field("timeout", format!("parameter 'timeout' (microseconds): {error}")))?;
+        if let crate::tensor::Data::U64(values) = value.data {
+            // As in Triton, 0 leaves it to the server.
+            parsed.timeout = values.first().filter(|micros| **micros > 0).map(|micros| Duration::from_micros(*micros));
+        }
+        Ok(())
+    })
+}
+
+fn output(reader: &mut Reader<'_>, signature: &Signature, wanted: &mut Vec<usize>) -> Result<(), Wrong> {
+    expect(reader, Kind::Object, "outputs")?;
+    let mut name = None;
+    reader.object(|reader, key| match &*key {
+        "name" => Ok(name = Some(string(reader, "outputs.name")?)),
+        "parameters" => output_parameters(reader),
+        _ => Ok(reader.skip()?),
+    })?;
+    let name = name.ok_or_else(|| ApiError::field("outputs", "an entry of 'outputs' has no name"))?;
+    let at = signature.output(&name).ok_or_else(|| {
+        let names = || signature.outputs.iter().map(|spec| spec.name.as_str());
+        let known = names().collect::<Vec<_>>().join(", ");
+        ApiError::field(
+            &name,
+            format!("unexpected inference output '{}': the model has {known}", crate::text::shorten(&name, 60)),
+        )
+    })?;
+    if wanted.contains(&at) {
+        return Err(ApiError::field(&name, format!("output '{name}' is asked for twice")).into());
+    }
+    wanted.push(at);
+    Ok(())
+}
+
+fn output_parameters(reader: &mut Reader<'_>) -> Result<(), Wrong> {
+    reader.object(|reader, key| match &*key {
+        "classification" => {
+            Err(ApiError::field("classification", "the classification extension is not spoken here").into())
+        }
+        _ => Ok(reader.skip()?),
+    })
+}
+
+/// The members of one input, collected in whichever order they come.
+#[derive(Default)]
+struct Input<'a> {
+    name: Option<String>,
+    dtype: Option<DType>,
+    shape: Option<Shape>,
+    /// Where its data starts, while the type is not known yet.
+    data: Option<Reader<'a>>,
+    values: Option<(Shape, Elements)>,
+}
+
+fn input<'a>(reader: &mut Reader<'a>, signature: &Signature, inputs: &mut [Option<Tensor>]) -> Result<(), Wrong> {
+    expect(reader, Kind::Object, "inputs")?;
+    let mut input = Input::default();
+    reader.object(|reader, key| input.member(reader, &key))?;
+    let (at, tensor) = input.finish(signature)?;
+    match inputs[at].replace(tensor) {
+        Some(_) => Err(InputError::Duplicate { name: signature.inputs[at].name.clone() }.into()),
+        None => Ok(()),
+    }
+}
+
+impl<'a> Input<'a> {
+    fn member(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<(), Wrong> {
+        match key {
+            "name" => self.name = Some(string(reader, "inputs.name")?),
+            "datatype" => self.dtype = Some(self.read_dtype(reader)?),
+            "shape" => self.shape = Some(self.read_shape(reader)?),
+            "data" => match self.dtype {
+                Some(dtype) => self.values = Some(self.read_data(reader, dtype)?),
+                None => {
+                    self.data = Some(reader.fork());
+                    reader.skip()?;
+                }
+            },
+            "parameters" => self.read_parameters(reader)?,
+            _ => reader.skip()?,
+        }
+        Ok(())
+    }
+
+    /// What to call the input in an error.
+    fn field(&self) -> String {
+        self.name.clone().unwrap_or_else(|| "inputs".into())
+    }
+
+    fn bad(&self, words: impl std::fmt::Display) -> ApiError {
+        ApiError::field(self.field(), format!("input '{}': {words}", crate::text::shorten(&self.field(), 60)))
+    }
+
+    fn read_dtype(&self, reader: &mut Reader<'a>) -> Result<DType, Wrong> {
+        let text = string(reader, "datatype")?;
+        let dtype: DType = text.parse().map_err(|error| self.bad(error))?;
+        match dtype {
+            DType::F16 | DType::BF16 => Err(self
+                .bad(format!("receiving {dtype} data via JSON is not supported. Please use the binary data format"))
+                .into()),
+            dtype => Ok(dtype),
+        }
+    }
+
+    fn read_shape(&self, reader: &mut Reader<'a>) -> Result<Shape, Wrong> {
+        expect(reader, Kind::Array, "shape")?;
+        let mut shape = Shape::default();
+        reader.array(|reader| {
+            let mut dim = Elements::new(DType::I64, 1);
+            dim.read(reader).map_err(|error| self.bad(format!("shape: {error}")))?;
+            let dim = dim.data.clone();
+            let crate::tensor::Data::I64(dims) = dim else { return Ok(()) };
+            for dim in dims {
+                let dim = usize::try_from(dim).map_err(|_| self.bad(format!("shape: {dim} is negative")))?;
+                shape.push(dim);
+            }
+            Ok::<(), Wrong>(())
+        })?;
+        if shape.elements().is_none() {
+            return Err(self.bad(format!("shape {shape} has more elements than memory can address")).into());
+        }
+        Ok(shape)
+    }
+
+    fn read_parameters(&self, reader: &mut Reader<'a>) -> Result<(), Wrong> {
+        expect(reader, Kind::Object, "inputs.parameters")?;
+        reader.object(|reader, key| match &*key {
+            "binary_data_size" => Err(self.bad("binary data is not spoken: send 'data' as JSON").into()),
+            _ => Ok(reader.skip()?),
+        })
+    }
+
+    fn read_data(&self, reader: &mut Reader<'a>, dtype: DType) -> Result<(Shape, Elements), Wrong> {
+        expect(reader, Kind::Array, &format!("{}.data", self.field()))?;
+        // The shape is a caller's word: no memory is set aside on it beyond a little.
+        let capacity = self.shape.as_ref().and_then(Shape::elements).unwrap_or(0).min(4096);
+        let mut elements = Elements::new(dtype, capacity);
+        let shape = nested(reader, &mut elements).map_err(|error| match error {
+            NestedError::Json(error) | NestedError::Element { source: ElementError::Json(error), .. } => {
+                Wrong::Json(error)
+            }
+            other => self.bad(format!("data: {other}")).into(),
+        })?;
+        Ok((shape, elements))
+    }
+
+    fn finish(mut self, signature: &Signature) -> Result<(usize, Tensor), Wrong> {
+        let Some(name) = self.name.clone() else {
+            return Err(ApiError::field("inputs", "an entry of 'inputs' has no name").into());
+        };
+        let at = signature.input(&name).ok_or_else(|| InputError::unknown(&name, signature))?;
+        let dtype = self.dtype.ok_or_else(|| self.bad("'datatype' is missing"))?;
+        let shape = self.shape.take().ok_or_else(|| self.bad("'shape' is missing"))?;
+        let expected = signature.inputs[at].dtype;
+        if dtype != expected {
+            return Err(InputError::DType { name, expected, got: dtype }.into());
+        }
+        let (spelled, elements) = match (self.values.take(), self.data.take()) {
+            (Some(values), _) => values,
+            (None, Some(mut reader)) => self.read_data(&mut reader, dtype)?,
+            (None, None) => return Err(self.bad("'data' is missing").into()),
+        };
+        if spelled.len() > 1 && spelled != shape {
+            return Err(self.bad(format!("the data is nested as {spelled}, but the shape is {shape}")).into());
+        }
+        let tensor = Tensor::new(shape, elements.data).map_err(|error| self.bad(error))?;
+        Ok((at, tensor))
+    }
+}

@@ -1,0 +1,167 @@
+//! The data port: one request to one reply.
+
+use super::context::{Context, Flight};
+use super::ids::REQUEST_ID;
+use super::reply::{ApiError, Cause, Reply, TABLE};
+use super::route::{Named, Route, route};
+use super::{Settings, body, oip, plain, probes};
+use crate::metrics::{names, process};
+use crate::registry::{Protocol, Registry, Version};
+use crate::router;
+use crate::sync::Lifecycle;
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
+use std::sync::Arc;
+
+/// Everything a request on the data port needs.
+pub struct Front {
+    pub(super) registry: Arc<Registry>,
+    pub(super) settings: Settings,
+    life: Arc<Lifecycle>,
+    /// Refusals by cause, in the table's order.
+    rejected: Vec<metrics::Counter>,
+}
+
+impl Front {
+    pub fn new(registry: Arc<Registry>, settings: Settings, life: Arc<Lifecycle>) -> Self {
+        let rejected = TABLE.iter().map(|row| process::counter(names::REJECTED, "reason", row.code)).collect();
+        Self { registry, settings, life, rejected }
+    }
+
+    /// Answers any request; whatever goes wrong becomes a reply.
+    pub async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let version = request.version();
+        let (parts, incoming) = request.into_parts();
+        let context = Context::new(&parts.headers);
+        let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, incoming, &context).await;
+        let mut reply = match result {
+            Ok(reply) => reply,
+            Err(error) => self.refuse(&error, &context),
+        };
+        if version <= HttpVersion::HTTP_11 && self.life.is_leaving() {
+            // Ends the connection after this answer, so that no later request meets a closed one.
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        reply
+    }
+
+    fn refuse(&self, error: &ApiError, context: &Context) -> Reply {
+        if let Some(at) = TABLE.iter().position(|row| row.cause == error.cause) {
+            self.rejected[at].increment(1);
+        }
+        if error.cause == Cause::Internal {
+            tracing::error!(request_id = context.ids.request_text(), error = error.message, "answered 500");
+        } else {
+            tracing::debug!(request_id = context.ids.request_text(), error = error.message, "refused");
+        }
+        error.reply(&context.ids)
+    }
+
+    async fn dispatch(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        incoming: Incoming,
+        context: &Context,
+    ) -> Result<Reply, ApiError> {
+        match route(method, path)? {
+            Route::Predict(named) => {
+                let version = self.choose(&named)?;
+                let flight = Flight::new(&version, Protocol::Plain, context.started);
+                let result = self.plain(&version, headers, incoming, context).await;
+                flight.end(&result);
+                result
+            }
+            Route::OipInfer(named) => {
+                let version = self.choose(&named)?;
+                let flight = Flight::new(&version, Protocol::Oip, context.started);
+                let result = self.infer(&version, headers, incoming, context).await;
+                flight.end(&result);
+                result
+            }
+            other => self.facts(other).map(|mut reply| {
+                reply.headers_mut().insert(REQUEST_ID, context.ids.request.clone());
+                reply
+            }),
+        }
+    }
+
+    async fn plain(
+        &self,
+        version: &Version,
+        headers: &HeaderMap,
+        incoming: Incoming,
+        context: &Context,
+    ) -> Result<Reply, ApiError> {
+        accept_json(headers)?;
+        let bytes = body::read(headers, incoming, self.settings.max_body).await?;
+        let deadline = context.deadline(headers, None, version)?;
+        let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
+        let (answer, rows) = router::predict(version, request.inputs, deadline).await?;
+        let body = plain::write(version, &answer.outputs, rows, request.single, context.ids.prediction_text())?;
+        Ok(context.success(version, answer.timing, body))
+    }
+
+    async fn infer(
+        &self,
+        version: &Version,
+        headers: &HeaderMap,
+        incoming: Incoming,
+        context: &Context,
+    ) -> Result<Reply, ApiError> {
+        oip::refuse_binary(headers)?;
+        accept_json(headers)?;
+        let bytes: Bytes = body::read(headers, incoming, self.settings.max_body).await?;
+        let request = oip::parse(&bytes, version.signature(), self.settings.max_json_depth)?;
+        let deadline = context.deadline(headers, request.timeout, version)?;
+        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
+        let body = oip::write(version, &answer.outputs, &request.wanted, request.id.as_deref(), &context.ids);
+        Ok(context.success(version, answer.timing, body))
+    }
+
+    /// Probes and metadata.
+    fn facts(&self, route: Route<'_>) -> Result<Reply, ApiError> {
+        let leaving = self.life.is_leaving();
+        match route {
+            Route::Live | Route::OipLive => Ok(probes::live()),
+            Route::Ready | Route::OipReady => Ok(probes::ready(&self.registry.readiness(), leaving)),
+            Route::OipServer => Ok(oip::server()),
+            Route::OipModels => Ok(oip::models(&self.registry.catalog())),
+            Route::OipModel(named) => {
+                let version = self.choose(&named)?;
+                let catalog = self.registry.catalog();
+                Ok(oip::model(&version, catalog.get(version.model.as_str()).map(AsRef::as_ref)))
+            }
+            Route::OipModelReady(named) => self.choose(&named).map(|version| oip::model_ready(&version)),
+            Route::Predict(_) | Route::OipInfer(_) => Err(ApiError::new(Cause::Internal, "routed twice")),
+        }
+    }
+
+    fn choose(&self, named: &Named<'_>) -> Result<Arc<Version>, ApiError> {
+        let default = self.settings.default_model.as_deref();
+        let catalog = self.registry.catalog();
+        Ok(router::choose(&catalog, named.model.as_deref(), named.version.as_deref(), default)?)
+    }
+}
+
+/// What curl says of a body when nobody told it better.
+const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
+
+/// JSON, or nothing said about the type, or curl's default for it.
+fn accept_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    if value == "application/json" {
+        return Ok(());
+    }
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || essence == "text/json" || essence.ends_with("+json");
+    if is_json || essence.is_empty() || essence == CURL_DEFAULT {
+        return Ok(());
+    }
+    let words = format!("content-type '{}' is not read here: send application/json", crate::text::shorten(text, 60));
+    Err(ApiError { field: Some("content-type".into()), ..ApiError::new(Cause::MediaType, words) })
+}

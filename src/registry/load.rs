@@ -1,0 +1,249 @@
+//! One version's files to a version fit to serve: read, imported, checked, measured, warmed.
+
+use super::digest::digest;
+use super::features::{Features, csv_header};
+use super::manifest::Manifest;
+use super::roles::Roles;
+use super::settings::Settings;
+use super::source::{FoundVersion, ModelName, Stamp};
+use super::stats::VersionStats;
+use super::version::{LoadFailure, Version};
+use crate::batcher::{Cost, Lane, Pool};
+use crate::engine::conformance::{self, Case, Closeness};
+use crate::engine::{Dim, Loaded, Prepared, RunError, Session, Signature, golden, onnx, tabular};
+use crate::tensor::{Data, Element, Tensor, each};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Rows of the larger batch by which a row's cost is measured.
+const COST_ROWS: usize = 32;
+/// Time spent on measuring each batch size.
+const COST_TIME: Duration = Duration::from_millis(3);
+
+/// A version to be loaded.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub model: ModelName,
+    pub found: FoundVersion,
+    pub manifest: Arc<Manifest>,
+    pub generation: u64,
+    /// The digest in service under the same settings: the same content is not loaded again.
+    pub in_service: Option<String>,
+}
+
+/// Loads a version. A panic of an engine on a strange file ends here, as a reason.
+pub fn load(order: &Order, settings: &Settings, pool: &Pool) -> Result<Version, LoadFailure> {
+    catch_unwind(AssertUnwindSafe(|| load_unguarded(order, settings, pool)))
+        .unwrap_or_else(|_| Err(LoadFailure::Failed("the engine panicked while loading the file".into())))
+}
+
+fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Version, LoadFailure> {
+    let Order { model, found, manifest, generation, in_service } = order;
+    let started = Instant::now();
+    let files = Files::read(found)?;
+    if in_service.as_ref() == Some(&files.digest) {
+        return Err(LoadFailure::Unchanged);
+    }
+    let loaded = onnx::import(&files.model).map_err(|error| LoadFailure::Failed(error.to_string()))?;
+    let prepared = loaded.model.as_ref();
+    let cases = check_golden(prepared, files.golden.as_deref())?;
+    let features =
+        Features::new(prepared.signature(), &manifest.columns, &files.header).map_err(LoadFailure::Failed)?;
+    let mut notes = Vec::new();
+    let sample = sample(prepared.signature(), &cases);
+    let merge = may_merge(&loaded, &sample, &mut notes);
+    let cost = measure(prepared, &sample, merge, &mut notes)?;
+    let roles = Roles::new(prepared.signature(), manifest);
+    let lane = Lane::new(loaded.model.clone(), manifest.lane(&settings.batching), cost, merge, pool, settings.sessions)
+        .map_err(|error| LoadFailure::Failed(error.to_string()))?;
+    Ok(Version {
+        model: model.clone(),
+        number: found.number,
+        name: found.number.to_string().into(),
+        generation: *generation,
+        digest: files.digest,
+        loaded,
+        lane,
+        features,
+        roles,
+        manifest: manifest.clone(),
+        load_time: started.elapsed(),
+        stats: VersionStats::default(),
+        sample: if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample },
+        golden_cases: cases.len(),
+        notes,
+    })
+}
+
+/// The contents of a version's files, known to be of one moment.
+struct Files {
+    model: Vec<u8>,
+    golden: Option<Vec<u8>>,
+    /// Column names of the reference data.
+    header: Vec<String>,
+    digest: String,
+}
+
+impl Files {
+    fn read(found: &FoundVersion) -> Result<Self, LoadFailure> {
+        let model = found.model_file().ok_or_else(|| {
+            LoadFailure::Failed("no model file: expected model.onnx in the version's directory".into())
+        })?;
+        let files = Self {
+            model: read(model)?,
+            golden: found.golden_file().map(read).transpose()?,
+            header: match found.reference_file() {
+                Some(file) if file.name.ends_with(".csv") => csv_header(&read(file)?),
+                _ => Vec::new(),
+            },
+            digest: String::new(),
+        };
+        for file in &found.files {
+            match file.again() {
+                Ok(now) if now == *file => {}
+                _ => return Err(LoadFailure::Changed),
+            }
+        }
+        let golden = files.golden.as_deref().unwrap_or_default();
+        let digest = digest([("model", files.model.as_slice()), ("golden", golden)]);
+        Ok(Self { digest, ..files })
+    }
+}
+
+fn read(file: &Stamp) -> Result<Vec<u8>, LoadFailure> {
+    match std::fs::read(&file.path) {
+        Ok(bytes) if bytes.len() as u64 == file.len => Ok(bytes),
+        Ok(_) => Err(LoadFailure::Changed),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(LoadFailure::Changed),
+        Err(error) => Err(LoadFailure::Failed(format!("cannot read {}: {error}", file.name))),
+    }
+}
+
+fn check_golden(model: &dyn Prepared, golden: Option<&[u8]>) -> Result<Vec<Case>, LoadFailure> {
+    let Some(bytes) = golden else { return Ok(Vec::new()) };
+    let cases = golden::read(bytes, model.signature()).map_err(|error| LoadFailure::Failed(error.to_string()))?;
+    conformance::golden(model, &cases).map_err(|words| LoadFailure::Failed(format!("golden.json: {words}")))?;
+    Ok(cases)
+}
+
+/// Rows to warm up and measure with: the first golden case with several rows, else made-up ones.
+fn sample(signature: &Signature, cases: &[Case]) -> Vec<Tensor> {
+    let rows = |case: &&Case| case.inputs.first().map_or(0, Tensor::rows);
+    match cases.iter().max_by_key(rows) {
+        Some(case) => case.inputs.clone(),
+        None => made_up(signature, 3),
+    }
+}
+
+/// Small, differing values in every input; axes of free length get one element.
+fn made_up(signature: &Signature, rows: usize) -> Vec<Tensor> {
+    let mut inputs = Vec::with_capacity(signature.inputs.len());
+    for spec in &signature.inputs {
+        let dims: Vec<usize> = spec
+            .dims
+            .iter()
+            .enumerate()
+            .map(|(axis, dim)| match dim {
+                Dim::Fixed(n) => *n,
+                Dim::Any(_) if axis == 0 && signature.batchable() => rows,
+                Dim::Any(_) => 1,
+            })
+            .collect();
+        let mut data = Data::with_capacity(spec.dtype, dims.iter().product());
+        let count = dims.iter().product();
+        fill(&mut data, count);
+        inputs.extend(Tensor::new(dims.as_slice(), data).ok());
+    }
+    inputs
+}
+
+fn fill(data: &mut Data, count: usize) {
+    #[allow(clippy::cast_precision_loss)]
+    let fraction = |at: usize| (at % 7) as f32 * 0.25 - 0.5;
+    match data {
+        Data::F32(values) => values.extend((0..count).map(fraction)),
+        Data::F64(values) => values.extend((0..count).map(|at| f64::from(fraction(at)))),
+        Data::Str(values) => values.extend((0..count).map(|_| Arc::<str>::from("a"))),
+        other => each!(other, values => zeros(values, count)),
+    }
+}
+
+trait Zero: Element {
+    fn zero() -> Self;
+}
+
+macro_rules! zero {
+    ($($ty:ty = $zero:expr),*) => {$(impl Zero for $ty { fn zero() -> Self { $zero } })*};
+}
+zero!(
+    bool = false, u8 = 0, u16 = 0, u32 = 0, u64 = 0, i8 = 0, i16 = 0, i32 = 0, i64 = 0, f32 = 0.0, f64 = 0.0,
+    half::f16 = half::f16::ZERO, half::bf16 = half::bf16::ZERO, Arc<str> = Arc::from("")
+);
+
+fn zeros<T: Zero>(values: &mut Vec<T>, count: usize) {
+    values.resize(count, T::zero());
+}
+
+/// Whether rows may share a batch: the axes say so, and trying it showed no difference.
+fn may_merge(loaded: &Loaded, sample: &[Tensor], notes: &mut Vec<String>) -> bool {
+    let signature = loaded.model.signature();
+    if let crate::engine::BatchAxis::None(reason) = &signature.batch {
+        notes.push(format!("requests are not merged: {reason}"));
+        return false;
+    }
+    let closeness =
+        if loaded.choice.engine == tabular::NAME { Closeness::EXACT } else { Closeness { rtol: 1e-4, atol: 1e-5 } };
+    match conformance::batch_invariant(loaded.model.as_ref(), sample, closeness) {
+        Ok(()) => true,
+        Err(reason) => {
+            notes.push(format!("requests are not merged: {reason}"));
+            false
+        }
+    }
+}
+
+/// Runs the sample until the times settle; the fastest run of each size counts.
+fn measure(model: &dyn Prepared, sample: &[Tensor], merge: bool, notes: &mut Vec<String>) -> Result<Cost, LoadFailure> {
+    let mut session = model.session().map_err(|error| LoadFailure::Failed(error.to_string()))?;
+    let one: Vec<Tensor> =
+        if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample.to_vec() };
+    let fixed = match fastest(session.as_mut(), &one) {
+        Ok(time) => time,
+        // Made-up values may be none that the model takes. It is served, but never inline.
+        Err(RunError::Input(words)) => {
+            notes.push(format!("not warmed up, for want of golden cases it takes: {words}"));
+            return Ok(Cost { fixed: Duration::from_millis(1), per_row: Duration::from_millis(1) });
+        }
+        Err(error) => return Err(LoadFailure::Failed(format!("the warm-up failed: {error}"))),
+    };
+    if !merge {
+        return Ok(Cost { fixed, per_row: Duration::ZERO });
+    }
+    let many = fastest(session.as_mut(), &repeat_rows(sample, COST_ROWS));
+    let many = many.map_err(|error| LoadFailure::Failed(format!("the warm-up failed: {error}")))?;
+    let per_row = many.saturating_sub(fixed) / (COST_ROWS as u32 - 1);
+    Ok(Cost { fixed: fixed.saturating_sub(per_row), per_row })
+}
+
+fn fastest(session: &mut dyn Session, inputs: &[Tensor]) -> Result<Duration, RunError> {
+    let started = Instant::now();
+    let mut best = Duration::MAX;
+    loop {
+        let run = Instant::now();
+        session.run(inputs)?;
+        best = best.min(run.elapsed());
+        if started.elapsed() >= COST_TIME {
+            return Ok(best);
+        }
+    }
+}
+
+/// The rows of a sample over and over, `rows` in all.
+fn repeat_rows(sample: &[Tensor], rows: usize) -> Vec<Tensor> {
+    let repeat = |tensor: &Tensor| {
+        let parts: Vec<Tensor> = (0..rows).map(|at| tensor.rows_at(at % tensor.rows().max(1), 1)).collect();
+        Tensor::stack(&parts).ok().flatten()
+    };
+    sample.iter().filter_map(repeat).collect()
+}

@@ -1,0 +1,48 @@
+//! The threads that load versions, apart from those that serve.
+
+use super::load::{Order, load};
+use super::settings::Settings;
+use super::version::{LoadFailure, Version};
+use crate::batcher::Pool;
+use crossbeam::channel::{Receiver, Sender, unbounded};
+use std::sync::Arc;
+
+/// Versions loaded at the same time, so that a slow one does not hold up the others.
+const THREADS: usize = 2;
+
+/// What became of an order.
+pub(super) struct Outcome {
+    pub order: Order,
+    pub result: Result<Version, LoadFailure>,
+}
+
+/// Takes orders; ends its threads when dropped, each after the load in hand.
+pub(super) struct Loader {
+    orders: Sender<Order>,
+    pub outcomes: Receiver<Outcome>,
+}
+
+impl Loader {
+    pub fn start(settings: &Settings, pool: &Arc<Pool>) -> std::io::Result<Self> {
+        // Unbounded, yet small: there is at most one order per version on disk.
+        let (orders, work) = unbounded::<Order>();
+        let (done, outcomes) = unbounded();
+        for number in 0..THREADS {
+            let (work, done, settings, pool) = (work.clone(), done.clone(), settings.clone(), pool.clone());
+            std::thread::Builder::new().name(format!("loader-{number}")).spawn(move || {
+                for order in work {
+                    let result = load(&order, &settings, &pool);
+                    if done.send(Outcome { order, result }).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        }
+        Ok(Self { orders, outcomes })
+    }
+
+    pub fn order(&self, order: Order) {
+        // The threads live as long as this sender, so there is always a receiver.
+        let _ = self.orders.send(order);
+    }
+}

@@ -1,0 +1,311 @@
+//! What lies in the model directories: names and stamps, nothing read yet.
+//!
+//! A path may be a model file, one model's directory (numbered directories, perhaps a
+//! `model.toml`), or a directory of such files and directories. Hidden names are passed over, and
+//! only directories named by a number are versions: a writer can fill `2.tmp` and rename it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A model's name: letters, digits, `.`, `_` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModelName(Arc<str>);
+
+impl ModelName {
+    const LONGEST: usize = 128;
+
+    pub fn new(text: &str) -> Option<Self> {
+        let good = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+        let fits = !text.is_empty() && text.len() <= Self::LONGEST && !text.starts_with('.');
+        (fits && text.chars().all(good)).then(|| Self(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for ModelName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A version's number. The highest is the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionNumber(pub u64);
+
+impl fmt::Display for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for VersionNumber {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// Enough of a file to see that it has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub name: String,
+    pub path: PathBuf,
+    pub len: u64,
+    inode: (u64, u64),
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn new(name: &str, path: &Path, metadata: &Metadata) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            len: metadata.len(),
+            inode: (metadata.dev(), metadata.ino()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// The same file looked at now.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(Self::new(&self.name, &self.path, &fs::metadata(&self.path)?))
+    }
+
+    /// How long ago the file was last touched, by the file system's own clock; `None` where that
+    /// lies in the future and so says nothing.
+    pub fn quiet_for(&self, now: SystemTime) -> Option<Duration> {
+        let (seconds, nanos) = self.modified.max(self.changed);
+        let nanos = u32::try_from(nanos).ok()?;
+        let touched = SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(seconds).ok()?, nanos);
+        now.duration_since(touched).ok()
+    }
+}
+
+/// The files of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundVersion {
+    pub number: VersionNumber,
+    /// In order of name.
+    pub files: Vec<Stamp>,
+}
+
+/// A model as it lies on disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FoundModel {
+    pub manifest: Option<Stamp>,
+    pub versions: BTreeMap<VersionNumber, FoundVersion>,
+}
+
+/// What one look at the paths gave.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub models: BTreeMap<ModelName, FoundModel>,
+    /// Paths that could not be read. What is already served from below them stays.
+    pub unreadable: Vec<(PathBuf, String)>,
+}
+
+/// Files of a version that count; all others may lie beside them.
+const MODEL_FILE: &str = "model.onnx";
+const GOLDEN_FILE: &str = "golden.json";
+const REFERENCE_PREFIX: &str = "reference.";
+const MANIFEST_FILE: &str = "model.toml";
+const BARE_SUFFIX: &str = ".onnx";
+
+impl FoundVersion {
+    /// The file the model is in.
+    pub fn model_file(&self) -> Option<&Stamp> {
+        self.files.iter().find(|file| file.name == MODEL_FILE)
+    }
+
+    /// The golden cases, if there are any.
+    pub fn golden_file(&self) -> Option<&Stamp> {
+        self.files.iter().find(|file| file.name == GOLDEN_FILE)
+    }
+
+    /// The reference data, if there is any.
+    pub fn reference_file(&self) -> Option<&Stamp> {
+        self.files.iter().find(|file| file.name.starts_with(REFERENCE_PREFIX))
+    }
+}
+
+/// Looks at all paths.
+pub fn find(paths: &[PathBuf]) -> Found {
+    let mut found = Found::default();
+    for path in paths {
+        if let Err(error) = look(path, &mut found) {
+            found.unreadable.push((path.clone(), error.to_string()));
+        }
+    }
+    found
+}
+
+fn look(path: &Path, found: &mut Found) -> io::Result<()> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_file() {
+        bare_file(path, &metadata, found);
+        return Ok(());
+    }
+    if is_model(path)? {
+        return model_dir(path, found);
+    }
+    for (name, path) in children(path)? {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if metadata.is_file() && name.ends_with(BARE_SUFFIX) {
+            bare_file(&path, &metadata, found);
+        } else if metadata.is_dir() {
+            let read = is_model(&path).and_then(|model| if model { model_dir(&path, found) } else { Ok(()) });
+            if let Err(error) = read {
+                found.unreadable.push((path, error.to_string()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A directory is a model where it has a manifest or a numbered directory.
+fn is_model(path: &Path) -> io::Result<bool> {
+    Ok(children(path)?.iter().any(|(name, path)| name == MANIFEST_FILE || (is_number(name) && path.is_dir())))
+}
+
+fn is_number(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit()) && name.parse::<VersionNumber>().is_ok()
+}
+
+fn bare_file(path: &Path, metadata: &Metadata, found: &mut Found) {
+    let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).and_then(ModelName::new) else { return };
+    let number = VersionNumber(1);
+    let version = FoundVersion { number, files: vec![Stamp::new(MODEL_FILE, path, metadata)] };
+    found.models.entry(name).or_default().versions.insert(number, version);
+}
+
+fn model_dir(path: &Path, found: &mut Found) -> io::Result<()> {
+    // A path such as `.` has no file name of its own.
+    let whole = path.file_name().map_or_else(|| fs::canonicalize(path), |_| Ok(path.to_owned()))?;
+    let Some(name) = whole.file_name().and_then(|name| name.to_str()).and_then(ModelName::new) else { return Ok(()) };
+    let mut model = FoundModel::default();
+    for (name, path) in children(path)? {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if name == MANIFEST_FILE && metadata.is_file() {
+            model.manifest = Some(Stamp::new(&name, &path, &metadata));
+        } else if metadata.is_dir() && is_number(&name) {
+            match version_dir(&name, &path) {
+                Ok(Some(version)) => drop(model.versions.insert(version.number, version)),
+                Ok(None) => {}
+                Err(error) => found.unreadable.push((path, error.to_string())),
+            }
+        }
+    }
+    found.models.insert(name, model);
+    Ok(())
+}
+
+fn version_dir(name: &str, path: &Path) -> io::Result<Option<FoundVersion>> {
+    let Ok(number) = name.parse() else { return Ok(None) };
+    let counts = |name: &str| name == MODEL_FILE || name == GOLDEN_FILE || name.starts_with(REFERENCE_PREFIX);
+    let mut files = Vec::new();
+    for (name, path) in children(path)? {
+        if !counts(&name) {
+            continue;
+        }
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => files.push(Stamp::new(&name, &path, &metadata)),
+            // Gone between the listing and the look: it is still being written.
+            _ => {}
+        }
+    }
+    Ok(Some(FoundVersion { number, files }))
+}
+
+/// Names (sorted) and paths in a directory, hidden ones left out.
+fn children(path: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().into_string() {
+            if !name.starts_with('.') {
+                children.push((name, entry.path()));
+            }
+        }
+    }
+    children.sort();
+    Ok(children)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a directory");
+        for file in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            fs::write(path, b"x").expect("written");
+        }
+        dir
+    }
+
+    fn names(found: &Found) -> Vec<(String, Vec<u64>)> {
+        found
+            .models
+            .iter()
+            .map(|(name, model)| (name.to_string(), model.versions.keys().map(|v| v.0).collect()))
+            .collect()
+    }
+
+    #[test]
+    fn a_tree_a_model_and_a_file_are_all_found() {
+        let dir = tree(&[
+            "churn/1/model.onnx",
+            "churn/2/model.onnx",
+            "churn/3.tmp/model.onnx",
+            "churn/model.toml",
+            "digits.onnx",
+            "README.md",
+            "notes/text.md",
+            ".hidden/1/model.onnx",
+            "churn/..data/model.onnx",
+        ]);
+        let whole = find(&[dir.path().to_owned()]);
+        assert_eq!(names(&whole), [("churn".into(), vec![1, 2]), ("digits".into(), vec![1])]);
+        assert_eq!(names(&find(&[dir.path().join("churn")])), [("churn".into(), vec![1, 2])]);
+        assert_eq!(names(&find(&[dir.path().join("digits.onnx")])), [("digits".into(), vec![1])]);
+        let gone = find(&[dir.path().join("nowhere")]);
+        assert_eq!((names(&gone), gone.unreadable.len()), (vec![], 1));
+    }
+
+    #[test]
+    fn a_stamp_sees_a_rewrite() {
+        let dir = tree(&["m/1/model.onnx"]);
+        let before = find(&[dir.path().to_owned()]);
+        fs::write(dir.path().join("m/1/model.onnx"), b"yy").expect("written");
+        assert_ne!(before.models, find(&[dir.path().to_owned()]).models);
+    }
+
+    #[test]
+    fn names_that_would_break_a_url_are_not_models() {
+        assert!(ModelName::new("churn-v2.1_x").is_some());
+        for bad in ["", "a b", "a/b", "../x", "é", &"x".repeat(200)] {
+            assert!(ModelName::new(bad).is_none(), "{bad}");
+        }
+    }
+}

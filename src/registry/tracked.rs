@@ -1,0 +1,291 @@
+//! One model as the watcher knows it: what lies on disk, what is wanted, loaded, failed.
+//!
+//! Everything here is decided from values and the time, so it is tested without files or threads.
+
+use super::load::Order;
+use super::manifest::{Manifest, Versions};
+use super::slot::Serving;
+use super::source::{FoundModel, FoundVersion, ModelName, Stamp, VersionNumber};
+use super::status::{ModelStatus, State, VersionStatus};
+use super::version::Version;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A look's point in time, by both clocks, and how long quiet has to last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub now: Instant,
+    pub wall: SystemTime,
+    pub settle: Duration,
+}
+
+/// One version on disk.
+struct OnDisk {
+    found: FoundVersion,
+    /// Since when it has looked like this.
+    since: Instant,
+    /// Since when it has not been found any more.
+    gone: Option<Instant>,
+}
+
+struct InService {
+    files: Vec<Stamp>,
+    version: Arc<Version>,
+}
+
+struct Failed {
+    files: Vec<Stamp>,
+    reason: String,
+}
+
+pub(super) struct Tracked {
+    name: ModelName,
+    manifest: Arc<Manifest>,
+    manifest_stamp: Option<Stamp>,
+    problem: Option<String>,
+    disk: BTreeMap<VersionNumber, OnDisk>,
+    loaded: BTreeMap<VersionNumber, InService>,
+    failed: BTreeMap<VersionNumber, Failed>,
+    loading: BTreeSet<VersionNumber>,
+    generations: BTreeMap<VersionNumber, u64>,
+    default: Option<VersionNumber>,
+}
+
+impl Tracked {
+    pub fn new(name: ModelName) -> Self {
+        Self {
+            name,
+            manifest: Arc::default(),
+            manifest_stamp: None,
+            problem: None,
+            disk: BTreeMap::new(),
+            loaded: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            loading: BTreeSet::new(),
+            generations: BTreeMap::new(),
+            default: None,
+        }
+    }
+
+    /// Takes in what a look found. Versions under `unreadable` paths count as still there.
+    pub fn see(&mut self, found: &FoundModel, look: Look, unreadable: impl Fn(&Stamp) -> bool) {
+        for (number, version) in &found.versions {
+            let same = self.disk.get(number).is_some_and(|disk| disk.found == *version);
+            if same {
+                self.disk.entry(*number).and_modify(|disk| disk.gone = None);
+            } else {
+                let disk = OnDisk { found: version.clone(), since: look.now, gone: None };
+                self.disk.insert(*number, disk);
+            }
+        }
+        self.disk.retain(|number, disk| {
+            if found.versions.contains_key(number) || disk.found.files.iter().any(&unreadable) {
+                return true;
+            }
+            look.now.duration_since(*disk.gone.get_or_insert(look.now)) < look.settle
+        });
+        self.failed.retain(|number, _| self.disk.contains_key(number));
+        if self.manifest_stamp != found.manifest {
+            self.read_manifest(found.manifest.as_ref());
+        }
+    }
+
+    fn read_manifest(&mut self, stamp: Option<&Stamp>) {
+        self.manifest_stamp = stamp.cloned();
+        match Manifest::read(stamp) {
+            Ok(manifest) => {
+                self.manifest = Arc::new(manifest);
+                self.problem = None;
+            }
+            // The settings in force stay; with none in force nothing is loaded.
+            Err(words) => {
+                tracing::warn!(model = %self.name, reason = words, "model.toml is not used");
+                self.problem = Some(words);
+            }
+        }
+    }
+
+    /// Versions that should be in service, by the manifest.
+    fn wanted(&self) -> BTreeSet<VersionNumber> {
+        let on_disk = || self.disk.keys().copied();
+        let mut wanted: BTreeSet<VersionNumber> = match &self.manifest.versions {
+            Versions::All => on_disk().collect(),
+            Versions::These(list) => list.iter().copied().filter(|number| self.disk.contains_key(number)).collect(),
+            Versions::Latest => self.latest(),
+        };
+        wanted.extend(self.manifest.aliases.values().copied().filter(|number| self.disk.contains_key(number)));
+        wanted
+    }
+
+    /// The highest version, and below every failed one the next, so that something serves.
+    fn latest(&self) -> BTreeSet<VersionNumber> {
+        let mut latest = BTreeSet::new();
+        for number in self.disk.keys().rev() {
+            latest.insert(*number);
+            if !self.has_failed(*number) {
+                break;
+            }
+        }
+        latest
+    }
+
+    /// Whether what lies on disk now is known to be bad.
+    fn has_failed(&self, number: VersionNumber) -> bool {
+        let files = self.disk.get(&number).map(|disk| &disk.found.files);
+        self.failed.get(&number).is_some_and(|failed| Some(&failed.files) == files)
+    }
+
+    fn is_current(&self, number: VersionNumber) -> bool {
+        let Some(disk) = self.disk.get(&number) else { return false };
+        self.loaded.get(&number).is_some_and(|loaded| {
+            loaded.files == disk.found.files && same_service(&loaded.version.manifest, &self.manifest)
+        })
+    }
+
+    /// Wanted, and neither served as it is on disk nor known to be bad.
+    fn is_pending(&self, number: VersionNumber) -> bool {
+        !self.is_current(number) && !self.has_failed(number)
+    }
+
+    /// Whether anything is still to be tried.
+    pub fn has_pending(&self) -> bool {
+        self.may_load() && self.wanted().into_iter().any(|number| self.is_pending(number))
+    }
+
+    /// A model whose first manifest is wrong loads nothing.
+    fn may_load(&self) -> bool {
+        self.problem.is_none() || !self.loaded.is_empty()
+    }
+
+    /// Versions to load now: wanted, pending, quiet for long enough, and not being loaded.
+    pub fn orders(&mut self, look: Look) -> Vec<Order> {
+        if !self.may_load() {
+            return Vec::new();
+        }
+        let ready = |number: &VersionNumber| {
+            let quiet = self.disk.get(number).is_some_and(|disk| disk.is_quiet(look));
+            quiet && self.is_pending(*number) && !self.loading.contains(number)
+        };
+        let numbers: Vec<VersionNumber> = self.wanted().into_iter().filter(ready).collect();
+        numbers.into_iter().filter_map(|number| self.order(number)).collect()
+    }
+
+    fn order(&mut self, number: VersionNumber) -> Option<Order> {
+        let found = self.disk.get(&number)?.found.clone();
+        self.loading.insert(number);
+        let generation = self.generations.get(&number).copied().unwrap_or(0) + 1;
+        let in_service =
+            self.loaded.get(&number).filter(|loaded| same_service(&loaded.version.manifest, &self.manifest));
+        let in_service = in_service.map(|loaded| loaded.version.digest.clone());
+        Some(Order { model: self.name.clone(), found, manifest: self.manifest.clone(), generation, in_service })
+    }
+
+    /// Takes in a loaded version; answers the one it replaces.
+    pub fn succeeded(&mut self, order: Order, version: Version) -> Option<Arc<Version>> {
+        let number = order.found.number;
+        self.loading.remove(&number);
+        self.failed.remove(&number);
+        self.generations.insert(number, order.generation);
+        let version = Arc::new(version);
+        self.loaded.insert(number, InService { files: order.found.files, version }).map(|old| old.version)
+    }
+
+    /// The content on disk is what serves: only its stamps are new.
+    pub fn unchanged(&mut self, order: Order) {
+        let number = order.found.number;
+        self.loading.remove(&number);
+        if let Some(loaded) = self.loaded.get_mut(&number) {
+            loaded.files = order.found.files;
+        }
+    }
+
+    /// It changed under the reader: it is tried again when it is quiet.
+    pub fn changed(&mut self, order: &Order, look: Look) {
+        self.loading.remove(&order.found.number);
+        if let Some(disk) = self.disk.get_mut(&order.found.number) {
+            disk.since = look.now;
+        }
+    }
+
+    pub fn failed(&mut self, order: Order, reason: String) {
+        self.loading.remove(&order.found.number);
+        self.failed.insert(order.found.number, Failed { files: order.found.files, reason });
+    }
+
+    /// Decides what serves now; answers it beside the versions that leave service.
+    pub fn serve(&mut self) -> (Serving, Vec<Arc<Version>>) {
+        let keep = self.kept();
+        let leaving: Vec<VersionNumber> = self.loaded.keys().copied().filter(|number| !keep.contains(number)).collect();
+        let left = leaving.iter().filter_map(|number| self.loaded.remove(number)).map(|gone| gone.version).collect();
+        self.default = self.choose_default();
+        let versions: BTreeMap<_, _> = self.loaded.iter().map(|(number, at)| (*number, at.version.clone())).collect();
+        let default = self.default.and_then(|number| versions.get(&number).cloned());
+        (Serving { versions, aliases: self.manifest.aliases.clone(), default }, left)
+    }
+
+    /// What is wanted, and for as long as its successor is not there, what serves now.
+    fn kept(&self) -> BTreeSet<VersionNumber> {
+        let mut keep = self.wanted();
+        let waiting = keep.iter().any(|number| self.is_pending(*number) && !self.loaded.contains_key(number));
+        let target = Serving::default_alias(&self.manifest.aliases);
+        let target_missing = target.is_some_and(|number| !self.loaded.contains_key(&number));
+        if !self.disk.is_empty() && (waiting || target_missing) {
+            keep.extend(self.default);
+        }
+        keep
+    }
+
+    fn choose_default(&self) -> Option<VersionNumber> {
+        let still = |number: &VersionNumber| self.loaded.contains_key(number);
+        match Serving::default_alias(&self.manifest.aliases) {
+            Some(target) => Some(target).filter(still).or(self.default.filter(still)),
+            None => self.loaded.keys().next_back().copied(),
+        }
+    }
+
+    /// The index's lines; `draining` are versions that have left service but still answer.
+    pub fn status(&self, draining: &[&Arc<Version>]) -> ModelStatus {
+        let mut versions: Vec<VersionStatus> = self.loaded.values().map(|at| at.version.status(State::Ready)).collect();
+        for number in &self.loading {
+            versions.push(VersionStatus::bare(*number, State::Loading, None));
+        }
+        for (number, failed) in &self.failed {
+            versions.push(VersionStatus::bare(*number, State::Failed, Some(failed.reason.clone())));
+        }
+        versions.extend(draining.iter().map(|version| version.status(State::Draining)));
+        for number in self.disk.keys() {
+            if !versions.iter().any(|status| status.version == *number) {
+                versions.push(VersionStatus::bare(*number, State::Unloaded, None));
+            }
+        }
+        versions.sort_by_key(|status| (status.version, status.generation));
+        ModelStatus { problem: self.problem.clone(), versions }
+    }
+
+    /// Everything that serves, for a model that is gone.
+    pub fn into_versions(self) -> Vec<Arc<Version>> {
+        self.loaded.into_values().map(|at| at.version).collect()
+    }
+
+    pub fn files(&self) -> impl Iterator<Item = &Stamp> {
+        self.disk.values().flat_map(|disk| &disk.found.files)
+    }
+}
+
+impl OnDisk {
+    /// Quiet since long enough, by our own observation or by the file system's word.
+    fn is_quiet(&self, look: Look) -> bool {
+        let observed = look.now.duration_since(self.since) >= look.settle;
+        let by_stamp = |file: &Stamp| file.quiet_for(look.wall).is_some_and(|quiet| quiet >= look.settle);
+        // A directory without a model file may get one any moment: only watching tells.
+        observed || (self.found.model_file().is_some() && self.found.files.iter().all(by_stamp))
+    }
+}
+
+/// Whether two manifests make the same service of a version; versions and aliases do not touch it.
+fn same_service(a: &Manifest, b: &Manifest) -> bool {
+    let bare =
+        |manifest: &Manifest| Manifest { versions: Versions::Latest, aliases: BTreeMap::new(), ..manifest.clone() };
+    bare(a) == bare(b)
+}

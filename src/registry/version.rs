@@ -1,0 +1,78 @@
+//! A loaded version: the engine, its lane, and all a front needs to speak for it.
+
+use super::features::Features;
+use super::manifest::Manifest;
+use super::roles::Roles;
+use super::source::{ModelName, VersionNumber};
+use super::stats::VersionStats;
+use super::status::{State, VersionStatus};
+use crate::batcher::Lane;
+use crate::engine::{Loaded, Signature};
+use crate::tensor::Tensor;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A version that has been loaded, checked and warmed. It never changes.
+pub struct Version {
+    pub model: ModelName,
+    pub number: VersionNumber,
+    /// The number as text, for answers and labels.
+    pub name: Arc<str>,
+    /// Counts the contents that have been loaded under this number.
+    pub generation: u64,
+    pub digest: String,
+    pub loaded: Loaded,
+    pub lane: Arc<Lane>,
+    pub features: Features,
+    pub roles: Roles,
+    pub manifest: Arc<Manifest>,
+    pub load_time: Duration,
+    pub stats: VersionStats,
+    /// One row that the model takes: of its golden cases, else made up.
+    pub sample: Vec<Tensor>,
+    /// How many golden cases it has passed.
+    pub golden_cases: usize,
+    /// What was noticed at load and is worth knowing: why rows are not merged, say.
+    pub notes: Vec<String>,
+}
+
+impl Version {
+    pub fn signature(&self) -> &Signature {
+        self.loaded.model.signature()
+    }
+
+    /// What was checked, in words.
+    pub fn golden_words(&self) -> String {
+        match self.golden_cases {
+            0 => "no golden cases".to_owned(),
+            n => format!("{n} golden cases passed"),
+        }
+    }
+
+    pub(super) fn status(&self, state: State) -> VersionStatus {
+        VersionStatus {
+            version: self.number,
+            generation: self.generation,
+            state,
+            reason: None,
+            engine: self.loaded.choice.engine.to_owned(),
+            engine_reason: self.loaded.choice.reason.clone(),
+            load_seconds: self.load_time.as_secs_f64(),
+            memory_bytes: self.loaded.model.memory_bytes(),
+            digest: self.digest.clone(),
+        }
+    }
+}
+
+/// Why a version was not loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoadFailure {
+    /// It changed while it was read: it is still being written.
+    #[error("the files changed while they were read")]
+    Changed,
+    /// Its content is what serves already.
+    #[error("the content is the same as in service")]
+    Unchanged,
+    #[error("{0}")]
+    Failed(String),
+}

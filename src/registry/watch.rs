@@ -1,0 +1,278 @@
+//! The registry's own thread: look, order, take in, publish.
+
+use super::loader::{Loader, Outcome};
+use super::settings::{Control, Settings};
+use super::slot::{Catalog, Slot};
+use super::source::{self, Found, FoundModel, ModelName, Stamp};
+use super::tracked::{Look, Tracked};
+use super::version::{LoadFailure, Version};
+use crate::batcher::Pool;
+use crate::metrics::{names, process};
+use arc_swap::ArcSwap;
+use crossbeam::channel::{Receiver, Sender, bounded, never, select, tick};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime};
+
+/// The models in service, kept true by a thread of its own.
+pub struct Registry {
+    shared: Arc<Shared>,
+    stop: Mutex<Option<Sender<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    catalog: ArcSwap<Catalog>,
+    required: Vec<String>,
+    /// Set once everything found at start has been tried.
+    tried: Mutex<bool>,
+    tried_now: Condvar,
+}
+
+/// Whether requests can be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    pub ready: bool,
+    /// Some version has failed, though others serve.
+    pub degraded: bool,
+    /// Why it is not ready.
+    pub reason: Option<String>,
+}
+
+impl Registry {
+    /// Starts watching; returns before anything is loaded.
+    pub fn start(settings: Settings, pool: &Arc<Pool>) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { required: settings.required.clone(), ..Shared::default() });
+        let loader = Loader::start(&settings, pool)?;
+        let (stop, stopped) = bounded(1);
+        let watcher =
+            Watcher { shared: shared.clone(), settings, loader, models: BTreeMap::new(), retired: Vec::new() };
+        let thread = std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped))?;
+        Ok(Self { shared, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// The models as they are now. Hold it no longer than it takes to find a slot.
+    pub fn catalog(&self) -> arc_swap::Guard<Arc<Catalog>> {
+        self.shared.catalog.load()
+    }
+
+    /// Blocks until everything found at start has been tried.
+    pub fn wait_until_tried(&self) {
+        let mut tried = self.shared.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*tried {
+            tried = self.shared.tried_now.wait(tried).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub fn readiness(&self) -> Readiness {
+        self.shared.readiness()
+    }
+
+    /// Ends the thread. What serves goes on serving.
+    pub fn stop(&self) {
+        drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn readiness(&self) -> Readiness {
+        let catalog = self.catalog.load();
+        let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let serves = |slot: &Arc<Slot>| slot.serving.load().default.is_some();
+        let missing: Vec<&str> =
+            self.required.iter().map(String::as_str).filter(|name| !catalog.get(name).is_some_and(serves)).collect();
+        let any = catalog.models.is_empty() || catalog.models.values().any(serves);
+        let reason = match (tried, missing.is_empty(), any) {
+            (false, ..) => Some("models are still loading".to_owned()),
+            (_, false, _) => Some(format!("required models do not serve: {}", missing.join(", "))),
+            (_, _, false) => Some("no model serves".to_owned()),
+            _ => None,
+        };
+        let degraded = catalog.models.values().any(|slot| slot.status.load().has_problem());
+        Readiness { ready: reason.is_none(), degraded, reason }
+    }
+
+    fn set_tried(&self) {
+        *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.tried_now.notify_all();
+    }
+}
+
+struct Watcher {
+    shared: Arc<Shared>,
+    settings: Settings,
+    loader: Loader,
+    models: BTreeMap<ModelName, (Tracked, Arc<Slot>)>,
+    /// Versions out of service that may still be answering.
+    retired: Vec<Arc<Version>>,
+}
+
+impl Watcher {
+    fn watch(mut self, stopped: &Receiver<()>) {
+        let ticks = match self.settings.control {
+            Control::Poll => tick(self.settings.poll),
+            Control::None => never(),
+        };
+        // Draining versions are let go even where nothing is polled.
+        let reap = tick(self.settings.poll);
+        let outcomes = self.loader.outcomes.clone();
+        self.look();
+        loop {
+            select! {
+                recv(stopped) -> _ => return,
+                recv(outcomes) -> outcome => match outcome {
+                    Ok(outcome) => self.take_in(outcome),
+                    Err(_) => return,
+                },
+                recv(ticks) -> _ => self.look(),
+                recv(reap) -> _ => self.reap(),
+            }
+        }
+    }
+
+    fn now(&self) -> Look {
+        Look { now: Instant::now(), wall: SystemTime::now(), settle: self.settings.settle }
+    }
+
+    /// One look at the disk, and what follows from it.
+    fn look(&mut self) {
+        let look = self.now();
+        let found = source::find(&self.settings.paths);
+        self.drop_gone(&found, look);
+        for (name, model) in &found.models {
+            let slot = || (Tracked::new(name.clone()), Arc::new(Slot::new(name.clone())));
+            let (tracked, _) = self.models.entry(name.clone()).or_insert_with(slot);
+            tracked.see(model, look, |file| is_unreadable(&found, file));
+        }
+        for (path, reason) in &found.unreadable {
+            tracing::debug!(path = %path.display(), reason, "cannot be read");
+        }
+        self.order(look);
+        self.publish();
+    }
+
+    /// Models that are not found any more lose their versions, and then their place.
+    fn drop_gone(&mut self, found: &Found, look: Look) {
+        let mut empty = Vec::new();
+        for (name, (tracked, _)) in &mut self.models {
+            if found.models.contains_key(name) {
+                continue;
+            }
+            let hidden = |file: &Stamp| is_unreadable(found, file);
+            tracked.see(&FoundModel::default(), look, hidden);
+            if tracked.files().next().is_none() {
+                empty.push(name.clone());
+            }
+        }
+        for name in empty {
+            if let Some((tracked, _)) = self.models.remove(&name) {
+                tracing::info!(model = %name, "model removed");
+                self.retired.extend(tracked.into_versions());
+            }
+        }
+    }
+
+    fn order(&mut self, look: Look) {
+        for (tracked, _) in self.models.values_mut() {
+            for order in tracked.orders(look) {
+                self.loader.order(order);
+            }
+        }
+    }
+
+    fn take_in(&mut self, outcome: Outcome) {
+        let look = self.now();
+        let Outcome { order, result } = outcome;
+        // The model may have gone while its version was loaded.
+        if let Some((tracked, _)) = self.models.get_mut(&order.model) {
+            let (model, version) = (order.model.clone(), order.found.number);
+            match result {
+                Ok(loaded) => {
+                    log_loaded(&loaded);
+                    process::counter(names::SWAPS, "result", "ok").increment(1);
+                    self.retired.extend(tracked.succeeded(order, loaded));
+                }
+                Err(LoadFailure::Unchanged) => tracked.unchanged(order),
+                Err(LoadFailure::Changed) => tracked.changed(&order, look),
+                Err(LoadFailure::Failed(reason)) => {
+                    tracing::error!(%model, %version, reason, "version failed; what serves stays");
+                    process::counter(names::SWAPS, "result", "failed").increment(1);
+                    tracked.failed(order, reason);
+                }
+            }
+        }
+        self.order(look);
+        self.publish();
+    }
+
+    /// Stores what serves now, model by model, and the list of models where it has changed.
+    fn publish(&mut self) {
+        for (tracked, slot) in self.models.values_mut() {
+            let (serving, left) = tracked.serve();
+            self.retired.extend(left);
+            if !slot.serving.load().is_same(&serving) {
+                slot.serving.store(Arc::new(serving));
+            }
+        }
+        self.publish_status();
+        let catalog = self.shared.catalog.load();
+        if catalog.models.len() != self.models.len()
+            || self.models.keys().any(|name| catalog.get(name.as_str()).is_none())
+        {
+            let models = self.models.iter().map(|(name, (_, slot))| (name.clone(), slot.clone())).collect();
+            self.shared.catalog.store(Arc::new(Catalog { models }));
+        }
+        if !self.models.values().any(|(tracked, _)| tracked.has_pending()) {
+            self.shared.set_tried();
+        }
+    }
+
+    fn publish_status(&self) {
+        for (name, (tracked, slot)) in &self.models {
+            let draining: Vec<&Arc<Version>> = self.retired.iter().filter(|version| version.model == *name).collect();
+            let status = tracked.status(&draining);
+            if **slot.status.load() != status {
+                slot.status.store(Arc::new(status));
+            }
+        }
+    }
+
+    /// Lets go of versions whose last request has its answer. Done here, so that freeing a large
+    /// model never costs a serving thread its time.
+    fn reap(&mut self) {
+        let before = self.retired.len();
+        self.retired.retain(|version| Arc::strong_count(version) > 1 || Arc::strong_count(&version.lane) > 1);
+        if self.retired.len() != before {
+            self.publish_status();
+        }
+    }
+}
+
+fn is_unreadable(found: &Found, file: &Stamp) -> bool {
+    found.unreadable.iter().any(|(path, _)| file.path.starts_with(path))
+}
+
+fn log_loaded(version: &Version) {
+    tracing::info!(
+        model = %version.model,
+        version = %version.number,
+        generation = version.generation,
+        engine = version.loaded.choice.engine,
+        load_ms = version.load_time.as_secs_f64() * 1e3,
+        "version loaded"
+    );
+    for note in &version.notes {
+        tracing::warn!(model = %version.model, version = %version.number, note);
+    }
+}
