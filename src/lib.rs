@@ -1,7 +1,36 @@
+//! Tidegate serves trained models over HTTP at the speed of the machine, and swaps them without
+//! dropping a request.
+//!
+//! # The path of a request
+//!
+//! ```text
+//! front -> router -> registry (a version, chosen once) -> batcher -> engine
+//! ```
+//!
+//! and back through a one-shot reply. [`front`] reads bytes straight into tensors, [`router`]
+//! chooses the version, [`registry`] holds what is loaded and keeps it true to the files on disk,
+//! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`metrics`] stands
+//! beside them.
+//!
+//! # Floors
+//!
+//! A module names only floors below its own, so the graph has no circle and each part is tested
+//! alone. `tests/floors.rs` keeps this true.
+//!
+//! ```text
+//! main > cli > app, embed > config > front > router > registry > batcher > engine > json
+//!      > tensor, text, metrics, sync
+//! ```
+//!
+//! # Embedding
+//!
+//! [`Tidegate`] is the whole without a socket; `examples/embed.rs` shows it.
+
 pub mod app;
 pub mod batcher;
 pub mod cli;
 pub mod config;
+mod embed;
 pub mod engine;
 pub mod front;
 pub mod json;
@@ -11,3 +40,5 @@ pub mod router;
 pub mod sync;
 pub mod tensor;
 pub mod text;
+
+pub use embed::{EmbedError, OpenError, Tidegate};

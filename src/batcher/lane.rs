@@ -143,7 +143,7 @@ impl Lane {
             Ok(batch) => batch,
             Err(next) => return next,
         };
-        self.run_batch(jobs, reason);
+        self.run_batch(&jobs, reason);
         let mut queue = self.lock();
         if queue.is_empty() {
             queue.workers -= 1;
@@ -187,15 +187,15 @@ impl Lane {
         }
     }
 
-    fn run_batch(&self, jobs: Vec<Job>, reason: CloseReason) {
-        match jobs.as_slice() {
+    fn run_batch(&self, jobs: &[Job], reason: CloseReason) {
+        match jobs {
             [] => {}
-            [_] => jobs.into_iter().for_each(|job| self.run_alone(job, reason)),
+            [job] => self.run_alone(job, reason),
             _ => {
-                if let Err(failure) = self.run_together(&jobs, reason) {
+                if let Err(failure) = self.run_together(jobs, reason) {
                     // One request's values may have failed the batch: each gets its own verdict.
                     tracing::debug!(?failure, requests = jobs.len(), "a batch failed; running its requests alone");
-                    jobs.into_iter().for_each(|job| self.run_alone(job, reason));
+                    jobs.iter().for_each(|job| self.run_alone(job, reason));
                 }
             }
         }
@@ -215,7 +215,7 @@ impl Lane {
         Ok(())
     }
 
-    fn run_alone(&self, job: Job, reason: CloseReason) {
+    fn run_alone(&self, job: &Job, reason: CloseReason) {
         let started = Instant::now();
         let outcome = self.compute(&job.inputs, job.entry.rows);
         let compute = started.elapsed();

@@ -143,7 +143,6 @@ fn integer<T: TryFrom<i128> + Element>(reader: &mut Reader<'_>) -> Result<T, Ele
 }
 
 /// `3.0` or `1e3`: a float that is a whole number and small enough to be exact.
-#[allow(clippy::cast_possible_truncation)]
 fn whole_float(token: &str) -> Option<i128> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let value: f64 = token.parse().ok()?;

@@ -21,6 +21,9 @@ pub fn expose(catalog: &Catalog, out: &mut Exposition) {
     models(catalog, out);
 }
 
+/// A version's value of a gauge.
+type Reading = fn(&Version) -> f64;
+
 struct Page<'a> {
     versions: &'a [Arc<Version>],
 }
@@ -90,9 +93,8 @@ impl Page<'_> {
         }
     }
 
-    #[allow(clippy::cast_precision_loss)]
     fn gauges(&self, out: &mut Exposition) {
-        let gauges: [(names::Family, fn(&Version) -> f64); 4] = [
+        let gauges: [(names::Family, Reading); 4] = [
             (names::QUEUE_ROWS, |version| version.lane.queued_rows() as f64),
             (names::IN_FLIGHT, |version| version.stats.in_flight() as f64),
             (names::MODEL_LOAD, |version| version.load_time.as_secs_f64()),

@@ -159,7 +159,6 @@ fn made_up(signature: &Signature, rows: usize) -> Vec<Tensor> {
 }
 
 fn fill(data: &mut Data, count: usize) {
-    #[allow(clippy::cast_precision_loss)]
     let fraction = |at: usize| (at % 7) as f32 * 0.25 - 0.5;
     match data {
         Data::F32(values) => values.extend((0..count).map(fraction)),

@@ -240,11 +240,8 @@ fn children(path: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut children = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        if let Ok(name) = entry.file_name().into_string() {
-            if !name.starts_with('.') {
-                children.push((name, entry.path()));
-            }
-        }
+        let visible = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'));
+        children.extend(visible.map(|name| (name, entry.path())));
     }
     children.sort();
     Ok(children)

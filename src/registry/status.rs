@@ -73,7 +73,6 @@ impl ModelStatus {
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn as_text<S: serde::Serializer>(number: &VersionNumber, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
 }

@@ -18,9 +18,9 @@ const REFUSED: f32 = -1.0;
 const PANICS: f32 = -2.0;
 
 impl Echo {
-    fn new(columns: Dim, gate: Arc<Mutex<()>>) -> Arc<dyn Prepared> {
+    fn prepared(columns: &Dim, gate: &Arc<Mutex<()>>) -> Arc<dyn Prepared> {
         let spec = |name: &str| TensorSpec::new(name, DType::F32, vec![Dim::Any(None), columns.clone()]);
-        Arc::new(Self { signature: Signature::new(vec![spec("x")], vec![spec("y")]), gate })
+        Arc::new(Self { signature: Signature::new(vec![spec("x")], vec![spec("y")]), gate: gate.clone() })
     }
 }
 
@@ -53,12 +53,12 @@ impl Session for EchoSession {
 }
 
 fn lane(settings: Settings, pool: &Pool, gate: &Arc<Mutex<()>>, columns: Dim) -> Arc<Lane> {
-    Lane::new(Echo::new(columns, gate.clone()), settings, Cost::default(), true, pool, 2).expect("sessions")
+    Lane::new(Echo::prepared(&columns, gate), settings, Cost::default(), true, pool, 2).expect("sessions")
 }
 
 /// No inline path: everything is queued.
-fn queued(settings: Settings) -> Settings {
-    Settings { inline_below: Duration::ZERO, deadline: Duration::from_secs(30), ..settings }
+fn queued() -> Settings {
+    Settings { inline_below: Duration::ZERO, deadline: Duration::from_secs(30), ..Settings::default() }
 }
 
 fn tensor(values: &[f32], columns: usize) -> Vec<Tensor> {
@@ -101,7 +101,7 @@ proptest! {
         std::panic::set_hook(Box::new(|_| {}));
         let pool = Pool::new(2).expect("threads");
         let gate = Arc::new(Mutex::new(()));
-        let settings = Settings { max_rows, max_delay: Duration::from_micros(delay_us), ..queued(Settings::default()) };
+        let settings = Settings { max_rows, max_delay: Duration::from_micros(delay_us), ..queued() };
         let lane = lane(settings, &pool, &gate, Dim::Any(None));
         let held = gate.lock().expect("gate");
         let mut waiting = Vec::new();
@@ -138,8 +138,7 @@ fn the_queue_holds_exactly_what_it_says() {
     let pool = Pool::new(1).expect("threads");
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock().expect("gate");
-    let lane =
-        lane(Settings { queue_rows: 10, instances: 1, ..queued(Settings::default()) }, &pool, &gate, Dim::Fixed(1));
+    let lane = lane(Settings { queue_rows: 10, instances: 1, ..queued() }, &pool, &gate, Dim::Fixed(1));
     // The first request occupies the only worker; wait until it has left the queue.
     let busy = submit(&lane, &[0.0], 1).expect("room");
     while lane.queued_rows() > 0 {
@@ -165,7 +164,7 @@ fn a_deadline_does_not_wait_for_a_worker() {
     let pool = Pool::new(1).expect("threads");
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock().expect("gate");
-    let lane = lane(Settings { instances: 1, ..queued(Settings::default()) }, &pool, &gate, Dim::Fixed(1));
+    let lane = lane(Settings { instances: 1, ..queued() }, &pool, &gate, Dim::Fixed(1));
     let busy = submit(&lane, &[0.0], 1).expect("room");
     while lane.queued_rows() > 0 {
         thread::yield_now();
@@ -190,7 +189,7 @@ fn requests_merge_only_while_the_worker_is_busy() {
     let pool = Pool::new(1).expect("threads");
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock().expect("gate");
-    let lane = lane(Settings { instances: 1, ..queued(Settings::default()) }, &pool, &gate, Dim::Fixed(1));
+    let lane = lane(Settings { instances: 1, ..queued() }, &pool, &gate, Dim::Fixed(1));
     let first = submit(&lane, &[0.0], 1).expect("room");
     while lane.queued_rows() > 0 {
         thread::yield_now();
@@ -219,7 +218,7 @@ fn a_tiny_request_runs_on_the_callers_thread() {
 fn a_full_batch_does_not_wait_out_its_delay() {
     let pool = Pool::new(1).expect("threads");
     let gate = Arc::default();
-    let settings = Settings { max_rows: 4, max_delay: Duration::from_secs(20), ..queued(Settings::default()) };
+    let settings = Settings { max_rows: 4, max_delay: Duration::from_secs(20), ..queued() };
     let lane = lane(settings, &pool, &gate, Dim::Fixed(1));
     let tickets: Vec<Ticket> = (0..4).map(|x| submit(&lane, &[x as f32], 1).expect("room")).collect();
     let started = Instant::now();
@@ -233,7 +232,7 @@ fn a_stopped_pool_answers_what_still_waits() {
     let pool = Pool::new(1).expect("threads");
     let gate = Arc::new(Mutex::new(()));
     let held = gate.lock().expect("gate");
-    let lane = lane(Settings { instances: 1, ..queued(Settings::default()) }, &pool, &gate, Dim::Fixed(1));
+    let lane = lane(Settings { instances: 1, ..queued() }, &pool, &gate, Dim::Fixed(1));
     let busy = submit(&lane, &[0.0], 1).expect("room");
     while lane.queued_rows() > 0 {
         thread::yield_now();

@@ -75,7 +75,6 @@ fn raw(bytes: &[u8], dtype: DType) -> Result<Data, String> {
 }
 
 /// The typed fields; small integers and half floats share `int32_data`, as ONNX has it.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn typed(proto: &pb::TensorProto, dtype: DType) -> Data {
     let ints = || proto.int32_data.iter();
     match dtype {

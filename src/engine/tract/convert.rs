@@ -3,7 +3,7 @@
 use crate::engine::RunError;
 use crate::tensor::{DType, Data, Element, Shape, Tensor};
 use half::f16;
-use tract_onnx::prelude::{DatumType, Tensor as TractTensor};
+use tract_onnx::prelude::{DatumType, Tensor as TractTensor, TractError};
 use tract_onnx::tract_hir::internal::Datum;
 
 /// tract's element type for ours, where it has one that a network may take.
@@ -74,10 +74,10 @@ pub fn from_tract(tensor: &TractTensor, dtype: DType) -> Result<Tensor, RunError
 }
 
 /// tract's chain of reasons in one line.
-pub fn engine(error: tract_onnx::prelude::TractError) -> RunError {
-    RunError::Engine(words(&error))
+fn engine(error: impl std::borrow::Borrow<TractError>) -> RunError {
+    RunError::Engine(words(error.borrow()))
 }
 
-pub fn words(error: &tract_onnx::prelude::TractError) -> String {
+pub fn words(error: &TractError) -> String {
     format!("{error:#}").replace('\n', " ")
 }

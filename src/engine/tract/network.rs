@@ -59,7 +59,7 @@ impl Network {
 
 /// Loads and simplifies the network, axis 0 of every input a symbol where it counts rows.
 fn typed(proto: &pb::ModelProto, signature: &Signature) -> TractResult<TypedModel> {
-    let mut model = tract_onnx::onnx().with_ignore_output_shapes(true).parse(proto, None)?.model;
+    let mut model = onnx().with_ignore_output_shapes(true).parse(proto, None)?.model;
     let rows = model.symbols.sym("rows");
     for (at, spec) in signature.inputs.iter().enumerate() {
         if spec.dims.iter().any(|dim| matches!(dim, Dim::Any(None))) {

@@ -70,7 +70,10 @@ fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong
     let mut inputs: Vec<Option<Tensor>> = signature.inputs.iter().map(|_| None).collect();
     expect(reader, Kind::Object, "body")?;
     reader.object(|reader, key| match &*key {
-        "id" => Ok(parsed.id = Some(string(reader, "id")?)),
+        "id" => {
+            parsed.id = Some(string(reader, "id")?);
+            Ok(())
+        }
         "inputs" => {
             expect(reader, Kind::Array, "inputs")?;
             reader.array(|reader| input(reader, signature, &mut inputs))
@@ -123,7 +126,10 @@ fn output(reader: &mut Reader<'_>, signature: &Signature, wanted: &mut Vec<usize
     expect(reader, Kind::Object, "outputs")?;
     let mut name = None;
     reader.object(|reader, key| match &*key {
-        "name" => Ok(name = Some(string(reader, "outputs.name")?)),
+        "name" => {
+            name = Some(string(reader, "outputs.name")?);
+            Ok(())
+        }
         "parameters" => output_parameters(reader),
         _ => Ok(reader.skip()?),
     })?;

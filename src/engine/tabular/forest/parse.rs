@@ -126,7 +126,6 @@ impl Votes {
         for (at, weight) in weights.iter().enumerate() {
             let target = usize::try_from(ids[at]).ok().filter(|id| *id < targets.max(1));
             let target = target.ok_or_else(|| format!("{kind}_ids names {}, but there are {targets}", ids[at]))?;
-            #[allow(clippy::cast_possible_truncation)]
             votes.by_node.entry((trees[at], nodes[at])).or_default().push((target as u32, *weight as f32));
         }
         Ok(votes)
@@ -258,7 +257,6 @@ struct Test {
 }
 
 impl Test {
-    #[allow(clippy::cast_possible_truncation)]
     fn new(mode: &str, value: f64, missing_true: bool) -> Result<Self, String> {
         let value = value as f32;
         // `negated`: the test is the opposite of the one computed. `inclusive`: `<=` instead of `<`.

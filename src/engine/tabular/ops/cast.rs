@@ -29,7 +29,6 @@ enum Number {
 }
 
 impl Number {
-    #[allow(clippy::cast_precision_loss)]
     fn float(self) -> f64 {
         match self {
             Self::Int(v) => v as f64,
@@ -38,7 +37,6 @@ impl Number {
     }
 
     /// Towards zero; out of range to the nearest end.
-    #[allow(clippy::cast_possible_truncation)]
     fn int(self) -> i64 {
         match self {
             Self::Int(v) => v,
@@ -80,7 +78,6 @@ fn texts(data: &Data) -> Result<Vec<Arc<str>>, RunError> {
 }
 
 impl Op for Cast {
-    #[allow(clippy::cast_possible_truncation)]
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let input = operand(operands, 0)?;
         if input.dtype() == self.to {

@@ -48,7 +48,6 @@ impl OneHot {
         Ok(encoded)
     }
 
-    #[allow(clippy::cast_possible_truncation)]
     fn values(&self, input: &Tensor) -> Result<Vec<f32>, RunError> {
         match (&self.categories, input.data()) {
             (Categories::Texts(known), _) => {

@@ -19,7 +19,6 @@ impl Regressor {
 }
 
 impl Op for Regressor {
-    #[allow(clippy::cast_possible_truncation)]
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let targets = self.forest.targets;
         let mut answer = Vec::new();
@@ -111,14 +110,12 @@ impl Classifier {
 }
 
 /// A probability and its complement. Rounded first: the stored weights sum to one only as `f32`.
-#[allow(clippy::cast_possible_truncation)]
 fn complement(probability: f64) -> [f64; 2] {
     let rounded = f64::from(probability as f32);
     [1.0 - rounded, rounded]
 }
 
 impl Op for Classifier {
-    #[allow(clippy::cast_possible_truncation)]
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let width = self.labels.len();
         let mut classes = Vec::new();

@@ -17,7 +17,7 @@ impl Linear {
     fn new(attributes: &Attributes, targets: usize) -> Result<Self, String> {
         let coefficients = attributes.floats("coefficients").to_vec();
         let intercepts = attributes.floats("intercepts").to_vec();
-        if targets == 0 || coefficients.is_empty() || coefficients.len() % targets != 0 {
+        if targets == 0 || coefficients.is_empty() || !coefficients.len().is_multiple_of(targets) {
             return Err(format!("{} coefficients do not divide over {targets} targets", coefficients.len()));
         }
         if !intercepts.is_empty() && intercepts.len() != targets {
@@ -62,7 +62,6 @@ impl Regressor {
 }
 
 impl Op for Regressor {
-    #[allow(clippy::cast_possible_truncation)]
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let mut answer = Vec::new();
         let rows = self.linear.each_row(operand(operands, 0)?, |scores| {
@@ -91,7 +90,6 @@ impl Classifier {
     }
 
     /// The class of a row, and its scores appended to `answer`.
-    #[allow(clippy::cast_possible_truncation)]
     fn decide(&self, scores: &mut [f64], answer: &mut Vec<f32>) -> usize {
         if let ([margin], 2) = (&*scores, self.labels.len()) {
             let pair = match self.post {

@@ -59,7 +59,6 @@ fn typed<T: Element>(tensor: &Tensor) -> Result<&[T], RunError> {
 }
 
 /// Numbers as `f32`. Doubles are refused: narrowing them could send a row down another branch.
-#[allow(clippy::cast_precision_loss)]
 fn floats(tensor: &Tensor) -> Result<Cow<'_, [f32]>, RunError> {
     Ok(match tensor.data() {
         Data::F32(values) => Cow::Borrowed(values),

@@ -120,7 +120,6 @@ impl Normalizer {
 }
 
 impl Op for Normalizer {
-    #[allow(clippy::cast_possible_truncation)]
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let input = operand(operands, 0)?;
         let mut values = floats(input)?.into_owned();

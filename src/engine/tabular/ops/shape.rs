@@ -120,7 +120,7 @@ impl Reshape {
         if let Some(at) = open {
             let known: usize = dims.iter().product();
             let all = input.data().len();
-            if known == 0 || all % known != 0 {
+            if known == 0 || !all.is_multiple_of(known) {
                 return Err(bad());
             }
             dims[at] = all / known;
