@@ -158,11 +158,11 @@ impl Running {
         let started = Instant::now();
         life.enter(Phase::Draining);
         tracing::info!(phase = "draining", delay_ms = delay.as_millis(), "not ready any more");
-        runtime.block_on(tokio::time::sleep(delay));
+        runtime.block_on(async { tokio::time::sleep(delay).await });
         life.enter(Phase::Stopping);
         tracing::info!(phase = "stopping", "no new connections; finishing open requests");
         stop_data.send_replace(true);
-        let finished = runtime.block_on(tokio::time::timeout(config.grace, data));
+        let finished = runtime.block_on(async { tokio::time::timeout(config.grace, data).await });
         if finished.is_err() {
             log_late(&registry);
         }

@@ -19,8 +19,6 @@ use tokio::sync::watch;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the stop, how long an idle connection stays open for a request already on its way.
 const LINGER: Duration = Duration::from_millis(500);
-/// Connections taken out of the kernel's backlog before a socket closes.
-const BACKLOG: usize = 4096;
 /// How long to wait after a failed accept: the cause (no more file handles, say) needs time to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -73,15 +71,15 @@ where
             () = stopped(&mut stop) => break,
         }
     }
-    // Connections that the kernel has made already would be reset if the socket closed on them.
-    for _ in 0..BACKLOG {
-        tokio::select! {
-            biased;
-            Ok((stream, _)) = listener.accept() => {
-                accepted.increment(1);
-                open(stream, &builder, &graceful, answer.clone());
-            }
-            () = std::future::ready(()) => break,
+    refuse_newcomers(&listener);
+    // Connections that the kernel has made already would be reset if the socket closed on them. It
+    // is asked directly: tokio may not have heard of them yet.
+    let listener = listener.into_std()?;
+    while let Ok((stream, _)) = listener.accept() {
+        accepted.increment(1);
+        match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            Ok(stream) => open(stream, &builder, &graceful, answer.clone()),
+            Err(error) => tracing::warn!(%error, "a connection could not be served"),
         }
     }
     drop(listener);
@@ -93,6 +91,22 @@ where
     graceful.shutdown().await;
     Ok(())
 }
+
+/// Makes the kernel drop whatever still arrives for the listening socket, so that no connection is
+/// made between the last accept and the close: it would be reset with its first request. Its client
+/// tries again a second later and is refused, before it has sent anything.
+#[cfg(target_os = "linux")]
+fn refuse_newcomers(listener: &TcpListener) {
+    /// `BPF_RET | BPF_K`: accept this many bytes of the packet, here none.
+    const RETURN: u16 = 0x06;
+    let drop_all = [socket2::SockFilter::new(RETURN, 0, 0, 0)];
+    if let Err(error) = socket2::SockRef::from(listener).attach_filter(&drop_all) {
+        tracing::debug!(%error, "newcomers cannot be held off while the socket closes");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_newcomers(_: &TcpListener) {}
 
 /// Waits for the word; an owner who is gone counts as one who said it.
 async fn stopped(stop: &mut watch::Receiver<bool>) {

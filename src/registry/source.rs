@@ -1,8 +1,9 @@
 //! What lies in the model directories: names and stamps, nothing read yet.
 //!
 //! A path may be a model file, one model's directory (numbered directories, perhaps a
-//! `model.toml`), or a directory of such files and directories. Hidden names are passed over, and
-//! only directories named by a number are versions: a writer can fill `2.tmp` and rename it.
+//! `model.toml`; or the model file itself, as version 1), one version's directory, or a directory
+//! of such files and directories. Hidden names are passed over, and only directories named by a
+//! number are versions: a writer can fill `2.tmp` and rename it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -115,6 +116,15 @@ pub struct FoundModel {
     pub versions: BTreeMap<VersionNumber, FoundVersion>,
 }
 
+impl FoundModel {
+    /// Whether a version is there, be it among the found ones or beside them: one version's
+    /// directory may have been looked at alone.
+    pub fn has_on_disk(&self, number: VersionNumber) -> bool {
+        let beside = |manifest: &Stamp| manifest.path.with_file_name(number.to_string()).is_dir();
+        self.versions.contains_key(&number) || self.manifest.as_ref().is_some_and(beside)
+    }
+}
+
 /// What one look at the paths gave.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -164,6 +174,9 @@ fn look(path: &Path, found: &mut Found) -> io::Result<()> {
         bare_file(path, &metadata, found);
         return Ok(());
     }
+    if is_version(path) {
+        return one_version(path, found);
+    }
     if is_model(path)? {
         return model_dir(path, found);
     }
@@ -181,9 +194,30 @@ fn look(path: &Path, found: &mut Found) -> io::Result<()> {
     Ok(())
 }
 
-/// A directory is a model where it has a manifest or a numbered directory.
+/// A directory is a model where it has a manifest, a numbered directory, or the model file itself.
 fn is_model(path: &Path) -> io::Result<bool> {
-    Ok(children(path)?.iter().any(|(name, path)| name == MANIFEST_FILE || (is_number(name) && path.is_dir())))
+    let marks =
+        |name: &str, path: &Path| name == MANIFEST_FILE || name == MODEL_FILE || (is_number(name) && path.is_dir());
+    Ok(children(path)?.iter().any(|(name, path)| marks(name, path)))
+}
+
+/// A numbered directory with a model file.
+fn is_version(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(is_number) && path.join(MODEL_FILE).is_file()
+}
+
+/// A version's directory by itself: its model and manifest are those of the directory above.
+fn one_version(path: &Path, found: &mut Found) -> io::Result<()> {
+    let whole = fs::canonicalize(path)?;
+    let Some(above) = whole.parent() else { return Ok(()) };
+    let mut all = Found::default();
+    model_dir(above, &mut all)?;
+    let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<VersionNumber>().ok());
+    for (name, mut model) in all.models {
+        model.versions.retain(|version, _| Some(*version) == number);
+        found.models.insert(name, model);
+    }
+    Ok(())
 }
 
 fn is_number(name: &str) -> bool {
@@ -214,12 +248,20 @@ fn model_dir(path: &Path, found: &mut Found) -> io::Result<()> {
             }
         }
     }
+    if path.join(MODEL_FILE).is_file() {
+        let number = VersionNumber(1);
+        model.versions.entry(number).or_insert(FoundVersion { number, files: version_files(path)? });
+    }
     found.models.insert(name, model);
     Ok(())
 }
 
 fn version_dir(name: &str, path: &Path) -> io::Result<Option<FoundVersion>> {
     let Ok(number) = name.parse() else { return Ok(None) };
+    Ok(Some(FoundVersion { number, files: version_files(path)? }))
+}
+
+fn version_files(path: &Path) -> io::Result<Vec<Stamp>> {
     let counts = |name: &str| name == MODEL_FILE || name == GOLDEN_FILE || name.starts_with(REFERENCE_PREFIX);
     let mut files = Vec::new();
     for (name, path) in children(path)? {
@@ -232,7 +274,7 @@ fn version_dir(name: &str, path: &Path) -> io::Result<Option<FoundVersion>> {
             _ => {}
         }
     }
-    Ok(Some(FoundVersion { number, files }))
+    Ok(files)
 }
 
 /// Names (sorted) and paths in a directory, hidden ones left out.
@@ -288,6 +330,23 @@ mod tests {
         assert_eq!(names(&find(&[dir.path().join("digits.onnx")])), [("digits".into(), vec![1])]);
         let gone = find(&[dir.path().join("nowhere")]);
         assert_eq!((names(&gone), gone.unreadable.len()), (vec![], 1));
+    }
+
+    #[test]
+    fn one_version_and_a_flat_model_are_found() {
+        let dir = tree(&[
+            "churn/1/model.onnx",
+            "churn/2/model.onnx",
+            "churn/2/golden.json",
+            "flat/model.onnx",
+            "flat/golden.json",
+        ]);
+        let two = find(&[dir.path().join("churn/2")]);
+        assert_eq!(names(&two), [("churn".into(), vec![2])]);
+        let flat = find(&[dir.path().to_owned()]);
+        assert_eq!(names(&flat), [("churn".into(), vec![1, 2]), ("flat".into(), vec![1])]);
+        let files = |found: &Found, name: &str| found.models[name].versions.values().last().map(|v| v.files.len());
+        assert_eq!((files(&two, "churn"), files(&flat, "flat")), (Some(2), Some(2)));
     }
 
     #[test]

@@ -27,6 +27,8 @@ struct OnDisk {
     since: Instant,
     /// Since when it has not been found any more.
     gone: Option<Instant>,
+    /// Whether the last look took it for completely written.
+    quiet: bool,
 }
 
 struct InService {
@@ -75,7 +77,7 @@ impl Tracked {
             if same {
                 self.disk.entry(*number).and_modify(|disk| disk.gone = None);
             } else {
-                let disk = OnDisk { found: version.clone(), since: look.now, gone: None };
+                let disk = OnDisk { found: version.clone(), since: look.now, gone: None, quiet: false };
                 self.disk.insert(*number, disk);
             }
         }
@@ -85,6 +87,7 @@ impl Tracked {
             }
             look.now.duration_since(*disk.gone.get_or_insert(look.now)) < look.settle
         });
+        self.disk.values_mut().for_each(|disk| disk.quiet = disk.is_quiet(look));
         self.failed.retain(|number, _| self.disk.contains_key(number));
         if self.manifest_stamp != found.manifest {
             self.read_manifest(found.manifest.as_ref());
@@ -118,12 +121,15 @@ impl Tracked {
         wanted
     }
 
-    /// The highest version, and below every failed one the next, so that something serves.
+    /// The highest version, and as long as that has failed or is still being written, the next
+    /// below. So something serves, and versions that come faster than they settle do not keep each
+    /// other out for ever.
     fn latest(&self) -> BTreeSet<VersionNumber> {
         let mut latest = BTreeSet::new();
-        for number in self.disk.keys().rev() {
+        for (number, disk) in self.disk.iter().rev() {
             latest.insert(*number);
-            if !self.has_failed(*number) {
+            let being_written = !disk.quiet && !self.loaded.contains_key(number);
+            if !being_written && !self.has_failed(*number) {
                 break;
             }
         }
@@ -148,9 +154,10 @@ impl Tracked {
         !self.is_current(number) && !self.has_failed(number)
     }
 
-    /// Whether anything is still to be tried.
-    pub fn has_pending(&self) -> bool {
-        self.may_load() && self.wanted().into_iter().any(|number| self.is_pending(number))
+    /// Versions still to be tried.
+    pub fn pending(&self) -> BTreeSet<VersionNumber> {
+        let wanted = if self.may_load() { self.wanted() } else { BTreeSet::new() };
+        wanted.into_iter().filter(|number| self.is_pending(*number)).collect()
     }
 
     /// A model whose first manifest is wrong loads nothing.
@@ -159,12 +166,12 @@ impl Tracked {
     }
 
     /// Versions to load now: wanted, pending, quiet for long enough, and not being loaded.
-    pub fn orders(&mut self, look: Look) -> Vec<Order> {
+    pub fn orders(&mut self) -> Vec<Order> {
         if !self.may_load() {
             return Vec::new();
         }
         let ready = |number: &VersionNumber| {
-            let quiet = self.disk.get(number).is_some_and(|disk| disk.is_quiet(look));
+            let quiet = self.disk.get(number).is_some_and(|disk| disk.quiet);
             quiet && self.is_pending(*number) && !self.loading.contains(number)
         };
         let numbers: Vec<VersionNumber> = self.wanted().into_iter().filter(ready).collect();
@@ -205,6 +212,7 @@ impl Tracked {
         self.loading.remove(&order.found.number);
         if let Some(disk) = self.disk.get_mut(&order.found.number) {
             disk.since = look.now;
+            disk.quiet = false;
         }
     }
 

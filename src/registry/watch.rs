@@ -3,17 +3,24 @@
 use super::loader::{Loader, Outcome};
 use super::settings::{Control, Settings};
 use super::slot::{Catalog, Slot};
-use super::source::{self, Found, FoundModel, ModelName, Stamp};
+use super::source::{self, Found, FoundModel, ModelName, Stamp, VersionNumber};
 use super::tracked::{Look, Tracked};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::metrics::{names, process};
 use arc_swap::ArcSwap;
-use crossbeam::channel::{Receiver, Sender, bounded, never, select, tick};
-use std::collections::BTreeMap;
+use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a start waits for files that never come to rest.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+/// A look may take one part in this many of the thread's time, so that many models do not eat a core.
+const LOOK_SHARE: u32 = 20;
+/// Yet a new version is seen within this time.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The models in service, kept true by a thread of its own.
 pub struct Registry {
@@ -47,8 +54,15 @@ impl Registry {
         let shared = Arc::new(Shared { required: settings.required.clone(), ..Shared::default() });
         let loader = Loader::start(&settings, pool)?;
         let (stop, stopped) = bounded(1);
-        let watcher =
-            Watcher { shared: shared.clone(), settings, loader, models: BTreeMap::new(), retired: Vec::new() };
+        let watcher = Watcher {
+            shared: shared.clone(),
+            settings,
+            loader,
+            models: BTreeMap::new(),
+            retired: Vec::new(),
+            started: Instant::now(),
+            untried: None,
+        };
         let thread = std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped))?;
         Ok(Self { shared, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
     }
@@ -116,18 +130,17 @@ struct Watcher {
     models: BTreeMap<ModelName, (Tracked, Arc<Slot>)>,
     /// Versions out of service that may still be answering.
     retired: Vec<Arc<Version>>,
+    started: Instant,
+    /// What the first look found and has not been tried yet; `None` before that look.
+    untried: Option<BTreeSet<(ModelName, VersionNumber)>>,
 }
 
 impl Watcher {
     fn watch(mut self, stopped: &Receiver<()>) {
-        let ticks = match self.settings.control {
-            Control::Poll => tick(self.settings.poll),
-            Control::None => never(),
-        };
         // Draining versions are let go even where nothing is polled.
         let reap = tick(self.settings.poll);
         let outcomes = self.loader.outcomes.clone();
-        self.look();
+        let mut next_look = self.look();
         loop {
             select! {
                 recv(stopped) -> _ => return,
@@ -135,7 +148,7 @@ impl Watcher {
                     Ok(outcome) => self.take_in(outcome),
                     Err(_) => return,
                 },
-                recv(ticks) -> _ => self.look(),
+                recv(next_look) -> _ => next_look = self.look(),
                 recv(reap) -> _ => self.reap(),
             }
         }
@@ -145,8 +158,8 @@ impl Watcher {
         Look { now: Instant::now(), wall: SystemTime::now(), settle: self.settings.settle }
     }
 
-    /// One look at the disk, and what follows from it.
-    fn look(&mut self) {
+    /// One look at the disk, and what follows from it. Answers when to look again.
+    fn look(&mut self) -> Receiver<Instant> {
         let look = self.now();
         let found = source::find(&self.settings.paths);
         self.drop_gone(&found, look);
@@ -158,8 +171,15 @@ impl Watcher {
         for (path, reason) in &found.unreadable {
             tracing::debug!(path = %path.display(), reason, "cannot be read");
         }
-        self.order(look);
+        self.order();
         self.publish();
+        let pause = (look.now.elapsed() * LOOK_SHARE).min(LONGEST_PAUSE).max(self.settings.poll);
+        match self.settings.control {
+            Control::Poll => after(pause),
+            // What was still being written at the start is waited for; after that, no more looks.
+            Control::None if self.untried.as_ref().is_some_and(|untried| !untried.is_empty()) => after(pause),
+            Control::None => never(),
+        }
     }
 
     /// Models that are not found any more lose their versions, and then their place.
@@ -183,9 +203,9 @@ impl Watcher {
         }
     }
 
-    fn order(&mut self, look: Look) {
+    fn order(&mut self) {
         for (tracked, _) in self.models.values_mut() {
-            for order in tracked.orders(look) {
+            for order in tracked.orders() {
                 self.loader.order(order);
             }
         }
@@ -212,7 +232,7 @@ impl Watcher {
                 }
             }
         }
-        self.order(look);
+        self.order();
         self.publish();
     }
 
@@ -233,7 +253,20 @@ impl Watcher {
             let models = self.models.iter().map(|(name, (_, slot))| (name.clone(), slot.clone())).collect();
             self.shared.catalog.store(Arc::new(Catalog { models }));
         }
-        if !self.models.values().any(|(tracked, _)| tracked.has_pending()) {
+        self.check_tried();
+    }
+
+    /// Tells whoever waits once everything the first look found has been tried.
+    fn check_tried(&mut self) {
+        let models = &self.models;
+        let pending = |name: &ModelName| models.get(name).map(|(tracked, _)| tracked.pending()).unwrap_or_default();
+        let all = || models.keys().flat_map(|name| pending(name).into_iter().map(|number| (name.clone(), number)));
+        let untried = self.untried.get_or_insert_with(|| all().collect());
+        untried.retain(|(name, number)| pending(name).contains(number));
+        if self.started.elapsed() > START_PATIENCE {
+            untried.clear();
+        }
+        if untried.is_empty() {
             self.shared.set_tried();
         }
     }

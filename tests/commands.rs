@@ -1,0 +1,88 @@
+//! The commands' exit codes and words.
+
+mod common;
+
+use common::{Server, models};
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tidegate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tidegate")).args(arguments).output().expect("the binary runs")
+}
+
+fn words(output: &Output) -> String {
+    [output.stdout.as_slice(), output.stderr.as_slice()].map(String::from_utf8_lossy).concat()
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+#[test]
+fn check_passes_good_models_and_prints_their_signature() {
+    let output = tidegate(&["check", path(&models())]);
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let text = words(&output);
+    for part in ["ok churn version 2", "4 golden cases passed", "contract BYTES [-1,1]", "engine   tract"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn check_takes_one_version_too() {
+    let output = tidegate(&["check", path(&models().join("churn/2"))]);
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert!(words(&output).contains("ok churn version 2"));
+    assert!(!words(&output).contains("version 1"));
+}
+
+#[test]
+fn check_fails_with_the_reason() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let version = dir.path().join("wine/1");
+    fs::create_dir_all(&version).expect("made");
+    fs::copy(models().join("wine/1/model.onnx"), version.join("model.onnx")).expect("copied");
+    let golden = fs::read_to_string(models().join("wine/1/golden.json")).expect("read");
+    fs::write(version.join("golden.json"), golden.replace("class_1", "class_2")).expect("written");
+    let output = tidegate(&["check", path(dir.path())]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(words(&output).contains("FAILED wine version 1: golden.json: case"), "{}", words(&output));
+    fs::write(dir.path().join("wine/model.toml"), "[aliases]\nchampion = \"9\"").expect("written");
+    let output = tidegate(&["check", path(dir.path())]);
+    assert!(words(&output).contains("alias 'champion' names version 9"), "{}", words(&output));
+    assert_eq!(tidegate(&["check", "/nowhere"]).status.code(), Some(1));
+}
+
+#[test]
+fn bad_usage_and_configuration_exit_64_with_every_mistake() {
+    assert_eq!(tidegate(&["serve", "--no-such-flag"]).status.code(), Some(64));
+    assert_eq!(tidegate(&["frobnicate"]).status.code(), Some(64));
+    let output = tidegate(&["serve", "--listen", "nowhere", "--grace", "soon"]);
+    assert_eq!(output.status.code(), Some(64));
+    for part in ["--listen: expected an address", "--grace: expected a duration"] {
+        assert!(words(&output).contains(part), "{part}: {}", words(&output));
+    }
+    assert_eq!(tidegate(&["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_taken_port_exits_1_and_names_the_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let output = tidegate(&["serve", path(&models()), "--listen", &address, "--admin-listen", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(words(&output).contains(&format!("cannot listen on {address}")), "{}", words(&output));
+}
+
+#[test]
+fn health_tells_ready_from_not() {
+    let server = Server::start();
+    let address = server.address().to_string();
+    assert_eq!(tidegate(&["health", &address]).status.code(), Some(0));
+    assert_eq!(tidegate(&["health", &format!("http://{address}/nowhere")]).status.code(), Some(1));
+    server.stop();
+    assert_eq!(tidegate(&["health", &address]).status.code(), Some(1));
+    assert_eq!(tidegate(&["health", "https://x"]).status.code(), Some(64));
+}

@@ -1,0 +1,311 @@
+//! Versions that come, go, change and fail under load: nothing half-written is ever served, no
+//! request is lost, and every answer is whole.
+
+mod common;
+
+use common::client::{Client, Request};
+use common::{PATIENCE, Server, good, json, models, text};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant};
+use tidegate::registry::Control;
+
+/// How long the swap test puts a new version in place every [`EVERY`].
+const SWAPPING: Duration = Duration::from_secs(20);
+const EVERY: Duration = Duration::from_millis(100);
+/// Requests per second and client.
+const RATE: u32 = 200;
+
+const CUSTOMER: &str = r#"{"features": {"tenure_months": 3, "monthly_charges": 89.5, "support_calls": 4,
+    "data_usage_gb": null, "contract": "month-to-month", "payment_method": "card", "region": "north"}}"#;
+
+/// A directory of models that a test fills while a server watches it.
+struct Garden {
+    dir: tempfile::TempDir,
+}
+
+impl Garden {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().expect("a directory") }
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// Puts a bundled version in place as users are told to: filled aside, then renamed.
+    fn plant(&self, bundled: &str, place: &str) {
+        let aside = self.path(&format!("{place}.tmp"));
+        fs::create_dir_all(&aside).expect("made");
+        for file in ["model.onnx", "golden.json"] {
+            fs::copy(models().join(bundled).join(file), aside.join(file)).expect("copied");
+        }
+        fs::rename(&aside, self.path(place)).expect("renamed");
+    }
+
+    fn write(&self, below: &str, bytes: &[u8]) {
+        let path = self.path(below);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, bytes).expect("written");
+    }
+
+    fn remove(&self, below: &str) {
+        fs::remove_dir_all(self.path(below)).expect("removed");
+    }
+
+    fn serve(&self) -> Server {
+        Server::with(|config| {
+            config.registry.paths = vec![self.dir.path().to_owned()];
+            config.registry.control = Control::Poll;
+        })
+    }
+}
+
+fn bundled(file: &str) -> Vec<u8> {
+    fs::read(models().join(file)).expect("a bundled file")
+}
+
+/// The index's lines of one version of a model.
+fn lines(server: &Server, model: &str, version: &str) -> Vec<Value> {
+    let index = good("index", &server.admin().ask(&Request::get("/api/models")));
+    let found = index["models"].as_array().expect("models").iter().find(|one| one["name"] == model).cloned();
+    let lines = found.map(|one| one["versions"].as_array().expect("versions").clone()).unwrap_or_default();
+    lines.into_iter().filter(|line| line["version"] == version).collect()
+}
+
+/// Asks until `found` answers something; only a test that fails waits long.
+fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = found() {
+            return value;
+        }
+        assert!(started.elapsed() < PATIENCE, "it never came: {what}");
+        thread::yield_now();
+    }
+}
+
+fn until_state(server: &Server, model: &str, version: &str, state: &str) -> Value {
+    until(&format!("{model}/{version} {state}"), || {
+        lines(server, model, version).into_iter().find(|line| line["state"] == state)
+    })
+}
+
+fn answered_by(client: &mut Client, model: &str) -> String {
+    let reply = client.ask(&Request::post(&format!("/models/{model}/predict"), CUSTOMER));
+    text(&good(model, &reply), "/version").to_owned()
+}
+
+/// What the two bundled churn versions answer to the same customer.
+fn probabilities(server: &Server, version: &str) -> Value {
+    let path = format!("/models/churn/versions/{version}/predict");
+    good(&path, &server.client().ask(&Request::post(&path, CUSTOMER)))["probabilities"].clone()
+}
+
+#[test]
+fn a_new_version_every_100_ms_loses_no_request() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "churn/1");
+    garden.plant("churn/2", "churn/2");
+    garden.write("churn/model.toml", b"versions = \"all\"\n");
+    let server = garden.serve();
+    // Odd versions are one model and even ones the other: an answer tells which it came from.
+    let answers = [probabilities(&server, "2"), probabilities(&server, "1")];
+    assert_ne!(answers[0], answers[1]);
+    garden.write("churn/model.toml", b"");
+
+    let (newest, over) = (AtomicU64::new(2), AtomicBool::new(false));
+    let seen = thread::scope(|scope| {
+        let clients: Vec<_> = (0..3).map(|_| scope.spawn(|| ask_steadily(&server, &answers, &newest, &over))).collect();
+        swap(&garden, &newest);
+        over.store(true, SeqCst);
+        clients.into_iter().map(|client| client.join().expect("no request failed")).collect::<Vec<_>>()
+    });
+    let asked: u64 = seen.iter().map(|(asked, _)| asked).sum();
+    let versions: BTreeSet<u64> = seen.into_iter().flat_map(|(_, versions)| versions).collect();
+    println!("{asked} requests, answered by {} of {} versions", versions.len(), newest.load(SeqCst));
+    assert!(versions.len() > 20, "too few swaps were seen to mean anything: {}", versions.len());
+    server.stop();
+}
+
+/// Puts a new version in place every 100 ms and takes the oldest away.
+fn swap(garden: &Garden, newest: &AtomicU64) {
+    let started = Instant::now();
+    let mut next = started + EVERY;
+    while started.elapsed() < SWAPPING {
+        let number = newest.load(SeqCst) + 1;
+        // Told before it is there, so that no client can see it earlier.
+        newest.store(number, SeqCst);
+        garden.plant(if number % 2 == 1 { "churn/1" } else { "churn/2" }, &format!("churn/{number}"));
+        if number > 6 {
+            garden.remove(&format!("churn/{}", number - 5));
+        }
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+        next += EVERY;
+    }
+}
+
+/// Asks at a constant rate; answers how often, and which versions answered.
+fn ask_steadily(server: &Server, answers: &[Value; 2], newest: &AtomicU64, over: &AtomicBool) -> (u64, BTreeSet<u64>) {
+    static HIGHEST_ANSWERED: AtomicU64 = AtomicU64::new(0);
+    let mut client = server.client();
+    let (mut asked, mut versions) = (0, BTreeSet::new());
+    let mut next = Instant::now();
+    while !over.load(SeqCst) {
+        // A version that has answered was in service before this request was sent, and versions
+        // only go up: whatever answers now must not be older.
+        let at_least = HIGHEST_ANSWERED.load(SeqCst);
+        let answer = good("predict", &client.ask(&Request::post("/models/churn/predict", CUSTOMER)));
+        let version: u64 = text(&answer, "/version").parse().expect("a number");
+        assert!(version >= at_least, "version {version} answered after {at_least}");
+        assert!(version <= newest.load(SeqCst), "version {version} was never put in place");
+        assert_eq!(answer["probabilities"], answers[usize::from(version % 2 == 1)], "version {version}");
+        HIGHEST_ANSWERED.fetch_max(version, SeqCst);
+        versions.insert(version);
+        asked += 1;
+        next += Duration::from_secs(1) / RATE;
+        thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+    (asked, versions)
+}
+
+#[test]
+fn a_file_written_byte_by_byte_is_not_loaded_before_it_is_whole() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "churn/1");
+    let server = garden.serve();
+    let mut client = server.client();
+    garden.write("churn/2/golden.json", &bundled("churn/2/golden.json"));
+    let whole = bundled("churn/2/model.onnx");
+    let mut file = fs::File::create(garden.path("churn/2/model.onnx")).expect("made");
+    for piece in whole.chunks(whole.len().div_ceil(60)) {
+        file.write_all(piece).expect("written");
+        let states: Vec<Value> = lines(&server, "churn", "2").into_iter().map(|line| line["state"].clone()).collect();
+        assert!(states.iter().all(|state| state == "unloaded"), "half-written, yet {states:?}");
+        assert_eq!(answered_by(&mut client, "churn"), "1");
+        // The writer's pace: slower than a look at the disk, faster than the settle time.
+        thread::sleep(Duration::from_millis(25));
+    }
+    drop(file);
+    until_state(&server, "churn", "2", "ready");
+    assert_eq!(answered_by(&mut client, "churn"), "2");
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn corrupt_models_stay_out_and_say_why_while_the_rest_serve() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "good/1");
+    let whole = bundled("wine/1/model.onnx");
+    garden.write("half.onnx", &whole[..whole.len() / 2]);
+    garden.write("noise.onnx", b"this is no model");
+    garden.write("lies/1/model.onnx", &whole);
+    let wrong = String::from_utf8(bundled("wine/1/golden.json")).expect("text").replace("class_0", "class_9");
+    garden.write("lies/1/golden.json", wrong.as_bytes());
+    garden.write("odd/model.toml", b"verions = 'all'");
+    garden.write("odd/1/model.onnx", &whole);
+    let server = garden.serve();
+
+    for (model, words) in [("half", "cut short"), ("noise", "protobuf"), ("lies", "golden.json")] {
+        let line = until_state(&server, model, "1", "failed");
+        assert!(text(&line, "/reason").contains(words), "{model}: {line}");
+    }
+    let mut client = server.client();
+    assert_eq!(answered_by(&mut client, "good"), "1");
+    for (model, words) in [("lies", "golden.json"), ("odd", "did you mean 'versions'")] {
+        let reply = client.ask(&Request::post(&format!("/models/{model}/predict"), "[1]"));
+        assert_eq!(reply.status, 503, "{reply}");
+        assert!(text(&json(model, &reply), "/error").contains(words), "{reply}");
+        assert!(reply.header("retry-after").is_some());
+    }
+    let ready = good("ready", &client.ask(&Request::get("/readyz")));
+    assert_eq!((&ready["ready"], &ready["degraded"]), (&Value::Bool(true), &Value::Bool(true)));
+    let metrics = server.admin().ask(&Request::get("/metrics"));
+    let metrics = String::from_utf8(metrics.body).expect("text");
+    assert!(metrics.contains("tidegate_model_ready{model=\"lies\"} 0"), "{metrics}");
+    let failed = |line: &&str| line.contains("model=\"lies\"") && line.contains("state=\"failed\"");
+    assert!(metrics.lines().filter(failed).count() == 1, "{metrics}");
+
+    // Mended in place, it serves.
+    garden.write("lies/1/golden.json", &bundled("wine/1/golden.json"));
+    until_state(&server, "lies", "1", "ready");
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn a_bad_successor_leaves_the_version_in_service_alone() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "churn/1");
+    let server = garden.serve();
+    let mut client = server.client();
+    garden.write("churn/2/model.onnx", b"no model");
+    until_state(&server, "churn", "2", "failed");
+    assert_eq!(answered_by(&mut client, "churn"), "1");
+    garden.plant("churn/2", "churn/3");
+    until_state(&server, "churn", "3", "ready");
+    assert_eq!(answered_by(&mut client, "churn"), "3");
+    // Taking a version away rolls back to the highest good one.
+    garden.remove("churn/3");
+    until("version 1 answers again", || (answered_by(&mut client, "churn") == "1").then_some(()));
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn changed_content_under_one_number_is_a_new_generation() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "churn/1");
+    let server = garden.serve();
+    assert_eq!(until_state(&server, "churn", "1", "ready")["generation"], 1);
+    let before = probabilities(&server, "1");
+    swap_content(&garden.path("churn"), "churn/2");
+    until("generation 2", || lines(&server, "churn", "1").into_iter().find(|line| line["generation"] == 2));
+    assert_ne!(probabilities(&server, "1"), before);
+    // The same content written again is not loaded again.
+    let file = garden.path("churn/1/model.onnx");
+    fs::write(&file, fs::read(&file).expect("read")).expect("written");
+    garden.plant("churn/2", "other/1");
+    until_state(&server, "other", "1", "ready");
+    assert!(lines(&server, "churn", "1").iter().all(|line| line["generation"] == 2));
+    server.stop();
+}
+
+/// Replaces `1` by another bundled version with two renames, as an atomic writer would.
+fn swap_content(model: &Path, other: &str) {
+    let fresh = model.join("fresh");
+    fs::create_dir_all(&fresh).expect("made");
+    for file in ["model.onnx", "golden.json"] {
+        fs::copy(models().join(other).join(file), fresh.join(file)).expect("copied");
+    }
+    fs::rename(model.join("1"), model.join("old")).expect("renamed");
+    fs::rename(fresh, model.join("1")).expect("renamed");
+}
+
+#[test]
+fn moving_the_champion_alias_moves_the_traffic() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "churn/1");
+    garden.plant("churn/2", "churn/2");
+    garden.write("churn/model.toml", b"[aliases]\nchampion = \"1\"\n");
+    let server = garden.serve();
+    let mut client = server.client();
+    assert_eq!(answered_by(&mut client, "churn"), "1");
+    garden.write("churn/model.toml", b"[aliases]\nchampion = \"2\"\n");
+    until("version 2 answers", || (answered_by(&mut client, "churn") == "2").then_some(()));
+    // A manifest with a mistake changes nothing that serves.
+    garden.write("churn/model.toml", b"[aliases]\nchampion = \"1\"\nverions = 1\n[oops");
+    until("the mistake is shown", || {
+        let index = good("index", &server.admin().ask(&Request::get("/api/models/churn")));
+        index.get("problem").cloned()
+    });
+    assert_eq!(answered_by(&mut client, "churn"), "2");
+    drop(client);
+    server.stop();
+}
