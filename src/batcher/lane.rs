@@ -93,7 +93,7 @@ impl Lane {
             return Err(BatchError::Deadline(Duration::ZERO));
         }
         if self.cost.estimate(rows) < self.settings.inline_below && self.lock().is_empty() {
-            return self.run_inline(&inputs, rows).map(Submitted::Done);
+            return self.run_inline(&inputs, rows, now).map(Submitted::Done);
         }
         let key = if self.shapes_vary { shape_key(&inputs) } else { 0 };
         let entry = Entry::new(inputs, rows, key, now, deadline);
@@ -101,8 +101,7 @@ impl Lane {
         Ok(Submitted::Queued(Ticket::new(entry, self.clone())))
     }
 
-    fn run_inline(&self, inputs: &[Tensor], rows: usize) -> Result<Answer, BatchError> {
-        let started = Instant::now();
+    fn run_inline(&self, inputs: &[Tensor], rows: usize, started: Instant) -> Result<Answer, BatchError> {
         let outputs = self.compute(inputs, rows)?;
         let compute = started.elapsed();
         self.count_batch(rows, compute, CloseReason::Inline);

@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Most nesting that can be allowed: reading recurses, and a thread's stack has an end.
+const DEEPEST: usize = 512;
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -143,7 +146,11 @@ pub const KEYS: &[Key] = &[
         put(&mut config.front.max_body, text::size(one(texts)))
     }),
     key("max-json-depth", "N", "64", "deepest nesting of a JSON body", |config, texts| {
-        put(&mut config.front.max_json_depth, at_least_one(texts))
+        let depth = at_least_one(texts).and_then(|depth| match depth {
+            0..=DEEPEST => Ok(depth),
+            _ => Err(format!("expected at most {DEEPEST}, got {depth}: each level takes stack")),
+        });
+        put(&mut config.front.max_json_depth, depth)
     }),
     key("log-format", "auto|human|json", "auto", "auto: human on a terminal, JSON otherwise", |config, texts| {
         put(

@@ -7,3 +7,6 @@ mod walk;
 pub use ir::{Aggregate, Forest, Leaves, TreeNode};
 pub use parse::{classifier, regressor};
 pub use walk::Score;
+
+#[cfg(test)]
+mod tests;
