@@ -47,6 +47,17 @@ impl TensorSpec {
         format!("[{}]", dims.join(","))
     }
 
+    /// `[8,8]`: the shape of one row.
+    pub fn row_text(&self) -> String {
+        let dims: Vec<String> = self.dims.iter().skip(1).map(|dim| dim.as_i64().to_string()).collect();
+        format!("[{}]", dims.join(","))
+    }
+
+    /// Whether a shape is that of one row.
+    pub fn row_fits(&self, row: &Shape) -> bool {
+        self.dims.len() == row.len() + 1 && fit(self.dims.get(1..).unwrap_or(&[]), row)
+    }
+
     /// Elements in one row, where every axis behind the first is fixed.
     pub fn row_elements(&self) -> Option<usize> {
         self.dims.iter().skip(1).try_fold(1usize, |product, dim| match dim {
@@ -56,12 +67,15 @@ impl TensorSpec {
     }
 
     fn fits(&self, shape: &Shape) -> bool {
-        self.dims.len() == shape.len()
-            && self.dims.iter().zip(shape.iter()).all(|(dim, &got)| match dim {
-                Dim::Fixed(n) => *n == got,
-                Dim::Any(_) => true,
-            })
+        self.dims.len() == shape.len() && fit(&self.dims, shape)
     }
+}
+
+fn fit(dims: &[Dim], shape: &Shape) -> bool {
+    dims.iter().zip(shape.iter()).all(|(dim, got)| match dim {
+        Dim::Fixed(n) => n == got,
+        Dim::Any(_) => true,
+    })
 }
 
 /// Whether rows of several requests may be computed together.

@@ -6,9 +6,10 @@ use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
 use hyper::header::CONTENT_ENCODING;
+use std::time::Duration;
 
 /// Reads a body of at most `limit` bytes. A body that came in one piece is not copied.
-pub async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
+pub async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize) -> Result<Bytes, ApiError> {
     refuse_encoded(headers)?;
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
@@ -33,6 +34,31 @@ pub async fn read(headers: &HeaderMap, mut body: Incoming, limit: usize) -> Resu
         whole.extend_from_slice(&data);
     }
     Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+/// Bytes of an unwanted body that are read and thrown away.
+const DISCARD: usize = 1 << 20;
+/// How long that may take.
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// Reads what is left of a body that was refused, within bounds: a caller who is still sending
+/// would otherwise meet a closed connection instead of the answer. Tells whether the end was reached.
+pub async fn discard(body: &mut Incoming) -> bool {
+    let announced = body.size_hint().lower();
+    let reading = async {
+        let mut left = DISCARD;
+        while let Some(Ok(frame)) = body.frame().await {
+            let size = frame.data_ref().map_or(0, Bytes::len);
+            left = match left.checked_sub(size) {
+                Some(left) => left,
+                None => return,
+            };
+        }
+    };
+    if announced <= DISCARD as u64 {
+        let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
+    }
+    body.is_end_stream()
 }
 
 fn too_large(got: usize, limit: usize) -> ApiError {

@@ -5,6 +5,7 @@ use crate::batcher::BatchError;
 use crate::engine::InputError;
 use crate::json::write_str;
 use crate::router::{PredictError, RouteError};
+use crate::text;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -79,6 +80,9 @@ impl Cause {
     }
 }
 
+/// Letters of an answer's words: a caller's own text may be in them, and is not sent back whole.
+const LONGEST_MESSAGE: usize = 600;
+const LONGEST_FIELD: usize = 100;
 /// How long a refused caller is asked to wait.
 const RETRY_AFTER_MS: u64 = 1000;
 
@@ -114,10 +118,10 @@ impl ApiError {
         let row = self.cause.row();
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(b"{\"error\":");
-        write_str(&mut out, &self.message);
+        write_str(&mut out, &text::shorten(&self.message, LONGEST_MESSAGE));
         member(&mut out, "code", row.code);
         if let Some(field) = &self.field {
-            member(&mut out, "field", field);
+            member(&mut out, "field", &text::shorten(field, LONGEST_FIELD));
         }
         if let Some((name, value, depth)) = self.limit {
             member(&mut out, "limit", name);
@@ -188,7 +192,7 @@ impl From<BatchError> for ApiError {
             BatchError::Engine(_) | BatchError::Panicked => (Cause::Internal, None),
             BatchError::Stopped => (Cause::Stopping, None),
         };
-        let field = (cause == Cause::BadRequest).then(|| "inputs".to_owned());
+        let field = matches!(cause, Cause::BadRequest | Cause::TooLarge).then(|| "inputs".to_owned());
         Self { limit, field, ..Self::new(cause, message) }
     }
 }

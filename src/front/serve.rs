@@ -10,7 +10,7 @@ use crate::registry::{Protocol, Registry, Version};
 use crate::router;
 use crate::sync::Lifecycle;
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
 use std::sync::Arc;
@@ -33,15 +33,16 @@ impl Front {
     /// Answers any request; whatever goes wrong becomes a reply.
     pub async fn answer(&self, request: Request<Incoming>) -> Reply {
         let version = request.version();
-        let (parts, incoming) = request.into_parts();
+        let (parts, mut incoming) = request.into_parts();
         let context = Context::new(&parts.headers);
-        let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, incoming, &context).await;
+        let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, &mut incoming, &context).await;
         let mut reply = match result {
             Ok(reply) => reply,
             Err(error) => self.refuse(&error, &context),
         };
-        if version <= HttpVersion::HTTP_11 && self.life.is_leaving() {
-            // Ends the connection after this answer, so that no later request meets a closed one.
+        let unread = !incoming.is_end_stream() && !body::discard(&mut incoming).await;
+        if version <= HttpVersion::HTTP_11 && (unread || self.life.is_leaving()) {
+            // Says that the connection ends with this answer, so that no later request meets a closed one.
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         reply
@@ -64,7 +65,7 @@ impl Front {
         method: &Method,
         path: &str,
         headers: &HeaderMap,
-        incoming: Incoming,
+        incoming: &mut Incoming,
         context: &Context,
     ) -> Result<Reply, ApiError> {
         match route(method, path)? {
@@ -93,7 +94,7 @@ impl Front {
         &self,
         version: &Version,
         headers: &HeaderMap,
-        incoming: Incoming,
+        incoming: &mut Incoming,
         context: &Context,
     ) -> Result<Reply, ApiError> {
         accept_json(headers)?;
@@ -109,7 +110,7 @@ impl Front {
         &self,
         version: &Version,
         headers: &HeaderMap,
-        incoming: Incoming,
+        incoming: &mut Incoming,
         context: &Context,
     ) -> Result<Reply, ApiError> {
         oip::refuse_binary(headers)?;

@@ -2,6 +2,7 @@
 
 use super::{JsonError, Kind, Reader};
 use crate::tensor::{DType, Data, Element};
+use crate::text::shorten;
 use half::{bf16, f16};
 use std::sync::Arc;
 
@@ -112,7 +113,7 @@ where
     };
     let value: T = fast_float2::parse(token).map_err(|_| mismatch(reader, "a number"))?;
     if is_infinite(value) && !token.ends_with(b"Infinity") {
-        return Err(ElementError::Range { dtype, got: String::from_utf8_lossy(token).into_owned() });
+        return Err(ElementError::Range { dtype, got: shorten(&String::from_utf8_lossy(token), 40) });
     }
     Ok(value)
 }
@@ -125,7 +126,8 @@ fn half(reader: &mut Reader<'_>, dtype: DType, largest: f64) -> Result<f64, Elem
     }
 }
 
-fn integer<T: TryFrom<i128> + Element>(reader: &mut Reader<'_>) -> Result<T, ElementError> {
+/// Reads one exact integer.
+pub fn integer<T: TryFrom<i128> + Element>(reader: &mut Reader<'_>) -> Result<T, ElementError> {
     if reader.peek()? != Kind::Number {
         return Err(mismatch(reader, &format!("an integer for {}", T::DTYPE)));
     }
@@ -139,7 +141,7 @@ fn integer<T: TryFrom<i128> + Element>(reader: &mut Reader<'_>) -> Result<T, Ele
         let mut at = before;
         return Err(mismatch(&mut at, &format!("an integer for {}", T::DTYPE)));
     };
-    T::try_from(value).map_err(|_| ElementError::Range { dtype: T::DTYPE, got: token.into() })
+    T::try_from(value).map_err(|_| ElementError::Range { dtype: T::DTYPE, got: shorten(token, 40) })
 }
 
 /// `3.0` or `1e3`: a float that is a whole number and small enough to be exact.

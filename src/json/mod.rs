@@ -9,7 +9,7 @@ mod nested;
 mod reader;
 mod write;
 
-pub use element::{ElementError, Elements};
+pub use element::{ElementError, Elements, integer};
 pub use nested::{NestedError, nested};
 pub use reader::{JsonError, Kind, Reader};
 pub use write::{NonFinite, Number, write_data, write_element, write_nested, write_str};

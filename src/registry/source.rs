@@ -55,11 +55,19 @@ impl fmt::Display for VersionNumber {
     }
 }
 
-impl FromStr for VersionNumber {
-    type Err = std::num::ParseIntError;
+/// A text that is no version number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a whole number without sign or leading zeros")]
+pub struct NotANumber;
 
+impl FromStr for VersionNumber {
+    type Err = NotANumber;
+
+    /// One number, one spelling: `01` and `+1` are refused.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
+        let number: u64 = text.parse().map_err(|_| NotANumber)?;
+        let plain = text.len() == 1 || !text.starts_with(['0', '+']);
+        if plain { Ok(Self(number)) } else { Err(NotANumber) }
     }
 }
 
@@ -221,7 +229,7 @@ fn one_version(path: &Path, found: &mut Found) -> io::Result<()> {
 }
 
 fn is_number(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_digit()) && name.parse::<VersionNumber>().is_ok()
+    name.parse::<VersionNumber>().is_ok()
 }
 
 fn bare_file(path: &Path, metadata: &Metadata, found: &mut Found) {

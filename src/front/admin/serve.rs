@@ -44,7 +44,8 @@ impl Admin {
         };
         if method != Method::GET && method != Method::HEAD {
             let words = format!("{method} is not allowed on {path}: use GET, HEAD");
-            return Err(ApiError { allow: Some("GET, HEAD"), ..ApiError::new(Cause::Method, words) });
+            let field = Some("method".into());
+            return Err(ApiError { allow: Some("GET, HEAD"), field, ..ApiError::new(Cause::Method, words) });
         }
         reply()
     }

@@ -2,10 +2,13 @@
 
 use crate::engine::{InputError, Signature};
 use crate::front::reply::{ApiError, Cause};
-use crate::json::{ElementError, Elements, JsonError, Kind, NestedError, Reader, nested};
+use crate::json::{ElementError, Elements, JsonError, Kind, NestedError, Reader, integer, nested};
 use crate::tensor::{DType, Shape, Tensor};
 use hyper::HeaderMap;
 use std::time::Duration;
+
+/// Axes that a shape may have: no model has as many.
+const MOST_AXES: usize = 32;
 
 /// What an inference request holds.
 #[derive(Debug, Default)]
@@ -69,12 +72,18 @@ fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong
     let mut parsed = Parsed::default();
     let mut inputs: Vec<Option<Tensor>> = signature.inputs.iter().map(|_| None).collect();
     expect(reader, Kind::Object, "body")?;
+    let mut given = false;
     reader.object(|reader, key| match &*key {
+        // Clients that write out absent members as null mean that they are absent.
+        "id" | "outputs" | "parameters" if reader.peek()? == Kind::Null => Ok(reader.null()?),
         "id" => {
             parsed.id = Some(string(reader, "id")?);
             Ok(())
         }
         "inputs" => {
+            if std::mem::replace(&mut given, true) {
+                return Err(ApiError::field("inputs", "'inputs' is given twice").into());
+            }
             expect(reader, Kind::Array, "inputs")?;
             reader.array(|reader| input(reader, signature, &mut inputs))
         }
@@ -110,14 +119,10 @@ fn parameters(reader: &mut Reader<'_>, parsed: &mut Parsed) -> Result<(), Wrong>
         if key != "timeout" {
             return Ok(reader.skip()?);
         }
-        let mut value = Elements::new(DType::U64, 1);
-        value
-            .read(reader)
+        let micros: u64 = integer(reader)
             .map_err(|error| ApiError::field("timeout", format!("parameter 'timeout' (microseconds): {error}")))?;
-        if let crate::tensor::Data::U64(values) = value.data {
-            // As in Triton, 0 leaves it to the server.
-            parsed.timeout = values.first().filter(|micros| **micros > 0).map(|micros| Duration::from_micros(*micros));
-        }
+        // As in Triton, 0 leaves it to the server.
+        parsed.timeout = (micros > 0).then(|| Duration::from_micros(micros));
         Ok(())
     })
 }
@@ -223,14 +228,11 @@ impl<'a> Input<'a> {
         expect(reader, Kind::Array, "shape")?;
         let mut shape = Shape::default();
         reader.array(|reader| {
-            let mut dim = Elements::new(DType::I64, 1);
-            dim.read(reader).map_err(|error| self.bad(format!("shape: {error}")))?;
-            let dim = dim.data.clone();
-            let crate::tensor::Data::I64(dims) = dim else { return Ok(()) };
-            for dim in dims {
-                let dim = usize::try_from(dim).map_err(|_| self.bad(format!("shape: {dim} is negative")))?;
-                shape.push(dim);
+            let dim: i64 = integer(reader).map_err(|error| self.bad(format!("shape: {error}")))?;
+            if shape.len() == MOST_AXES {
+                return Err(self.bad(format!("shape: expected at most {MOST_AXES} axes")).into());
             }
+            shape.push(usize::try_from(dim).map_err(|_| self.bad(format!("shape: {dim} is negative")))?);
             Ok::<(), Wrong>(())
         })?;
         if shape.elements().is_none() {

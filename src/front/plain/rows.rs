@@ -83,17 +83,11 @@ impl<'v> Rows<'v> {
     fn take(&mut self, input: usize, columns: Vec<Option<Reader<'_>>>, row: Option<Reader<'_>>) -> Result<(), Wrong> {
         let spec = &self.version.signature().inputs[input];
         if let Some(mut reader) = row {
-            let before = self.inputs[input].len();
-            nested(&mut reader, &mut self.inputs[input])
-                .map_err(|error| ApiError::field(&spec.name, format!("'{}': {error}", spec.name)))?;
-            let got = self.inputs[input].len() - before;
-            return match spec.row_elements() {
-                Some(width) if width != got => {
-                    Err(ApiError::field(&spec.name, format!("'{}': expected {width} values, got {got}", spec.name))
-                        .into())
-                }
-                _ => Ok(()),
-            };
+            if columns.iter().any(Option::is_some) {
+                let words = format!("row {}: '{}' is given both whole and by column", self.rows, spec.name);
+                return Err(ApiError::field(&spec.name, words).into());
+            }
+            return self.whole_row(input, &mut reader);
         }
         if columns.is_empty() {
             return Err(ApiError::field(&spec.name, format!("row {}: '{}' is missing", self.rows, spec.name)).into());
@@ -106,6 +100,18 @@ impl<'v> Rows<'v> {
             Self::element(self.version, &mut self.inputs, name, &mut reader)?;
         }
         Ok(())
+    }
+
+    /// Reads a row of an input given under the input's own name: nested to its shape, or flat.
+    fn whole_row(&mut self, input: usize, reader: &mut Reader<'_>) -> Result<(), Wrong> {
+        let spec = &self.version.signature().inputs[input];
+        let wrong = |words: String| ApiError::field(&spec.name, format!("'{}': {words}", spec.name));
+        let shape = nested(reader, &mut self.inputs[input]).map_err(|error| wrong(error.to_string()))?;
+        let flat = shape.len() <= 1 && spec.row_elements() == shape.elements();
+        match flat || spec.row_fits(&shape) {
+            true => Ok(()),
+            false => Err(wrong(format!("expected a row of shape {}, got {shape}", spec.row_text())).into()),
+        }
     }
 
     fn name_of(&self, input: usize, offset: usize) -> &'v str {

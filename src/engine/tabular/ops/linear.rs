@@ -27,6 +27,10 @@ impl Linear {
         Ok(Self { coefficients, intercepts, targets, columns })
     }
 
+    fn memory_bytes(&self) -> usize {
+        (self.coefficients.len() + self.intercepts.len()) * size_of::<f32>()
+    }
+
     fn each_row(&self, input: &Tensor, mut then: impl FnMut(&mut [f64])) -> Result<usize, RunError> {
         let values = floats(input)?;
         let (rows, columns) = matrix(input);
@@ -69,6 +73,10 @@ impl Op for Regressor {
             answer.extend(scores.iter().map(|score| *score as f32));
         })?;
         Ok(one(tensor([rows, self.linear.targets], answer)?))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.linear.memory_bytes()
     }
 }
 
@@ -113,6 +121,10 @@ impl Op for Classifier {
         let rows =
             self.linear.each_row(operand(operands, 0)?, |scores| classes.push(self.decide(scores, &mut answer)))?;
         Ok(two(self.labels.tensor(&classes)?, tensor([rows, self.labels.len()], answer)?))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.linear.memory_bytes()
     }
 }
 
