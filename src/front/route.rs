@@ -45,7 +45,7 @@ pub fn route<'a>(method: &Method, path: &'a str) -> Result<Route<'a>, ApiError> 
     if fits {
         return Ok(route);
     }
-    let words = format!("{method} is not allowed on {path}: use {}", route.takes());
+    let words = format!("{method} is not allowed on {}: use {}", crate::text::shorten(path, 80), route.takes());
     Err(ApiError { allow: Some(route.takes()), field: Some("method".into()), ..ApiError::new(Cause::Method, words) })
 }
 

@@ -43,7 +43,7 @@ impl Admin {
             },
         };
         if method != Method::GET && method != Method::HEAD {
-            let words = format!("{method} is not allowed on {path}: use GET, HEAD");
+            let words = format!("{method} is not allowed on {}: use GET, HEAD", crate::text::shorten(path, 80));
             let field = Some("method".into());
             return Err(ApiError { allow: Some("GET, HEAD"), field, ..ApiError::new(Cause::Method, words) });
         }
