@@ -6,7 +6,7 @@
 use crate::batcher::Pool;
 use crate::config::Config;
 use crate::front::admin::Admin;
-use crate::front::{Front, Listener, serve_connections};
+use crate::front::{Front, Limits, Listener, serve_connections};
 use crate::metrics::{names, process};
 use crate::registry::Registry;
 use crate::sync::{Lifecycle, Phase};
@@ -52,7 +52,8 @@ impl App {
         let registry = Arc::new(Registry::start(self.config.registry.clone(), &pool)?);
         let (stop_data, data_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
-        let admin = start_admin(self.admin, Admin::new(registry.clone(), life.clone()), admin_stopped)?;
+        let limits = self.config.front.limits.clone();
+        let admin = start_admin(self.admin, Admin::new(registry.clone(), life.clone()), limits, admin_stopped)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(self.config.threads)
             .thread_name("io")
@@ -65,7 +66,13 @@ impl App {
             let front = front.clone();
             async move { front.answer(request).await }
         };
-        let data = runtime.spawn(serve_connections(self.data, answer, data_stopped, accepted));
+        let data = runtime.spawn(serve_connections(
+            self.data,
+            answer,
+            self.config.front.limits.clone(),
+            data_stopped,
+            accepted,
+        ));
         life.enter(Phase::Serving);
         Ok(Running {
             config: self.config,
@@ -84,7 +91,12 @@ impl App {
 }
 
 /// The admin port on its own thread and runtime: it answers while the data path is saturated.
-fn start_admin(listener: Listener, admin: Admin, stopped: watch::Receiver<bool>) -> std::io::Result<JoinHandle<()>> {
+fn start_admin(
+    listener: Listener,
+    admin: Admin,
+    limits: Limits,
+    stopped: watch::Receiver<bool>,
+) -> std::io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let admin = Arc::new(admin);
     let accepted = process::counter(names::CONNECTIONS, "port", "admin");
@@ -101,7 +113,7 @@ fn start_admin(listener: Listener, admin: Admin, stopped: watch::Receiver<bool>)
                     process::upkeep();
                 }
             });
-            if let Err(error) = serve_connections(listener, answer, stopped, accepted).await {
+            if let Err(error) = serve_connections(listener, answer, limits, stopped, accepted).await {
                 tracing::error!(%error, "the admin port ended");
             }
         });

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Most nesting that can be allowed: reading recurses, and a thread's stack has an end.
 const DEEPEST: usize = 512;
 
+/// Heads need some room: a browser's are a few hundred bytes, a mesh's a few thousand.
+const SMALLEST_HEAD: usize = 4096;
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -151,6 +154,25 @@ pub const KEYS: &[Key] = &[
             _ => Err(format!("expected at most {DEEPEST}, got {depth}: each level takes stack")),
         });
         put(&mut config.front.max_json_depth, depth)
+    }),
+    key("max-connections", "N", "10000", "open connections per port", |config, texts| {
+        put(&mut config.front.limits.connections, at_least_one(texts))
+    }),
+    key("max-header-bytes", "SIZE", "64KiB", "largest request head", |config, texts| {
+        let size = text::size(one(texts)).and_then(|size| match size {
+            SMALLEST_HEAD.. => Ok(size),
+            _ => Err(format!("expected at least {SMALLEST_HEAD} bytes, got {size}")),
+        });
+        put(&mut config.front.limits.header_bytes, size)
+    }),
+    key("header-timeout", "TIME", "10s", "time a request's head may take", |config, texts| {
+        put(&mut config.front.limits.header_time, text::duration(one(texts)))
+    }),
+    key("body-timeout", "TIME", "30s", "time a request's body may take", |config, texts| {
+        put(&mut config.front.body_time, text::duration(one(texts)))
+    }),
+    key("idle-timeout", "TIME", "75s", "time a connection may stay open without a request", |config, texts| {
+        put(&mut config.front.limits.idle_time, text::duration(one(texts)))
     }),
     key("log-format", "auto|human|json", "auto", "auto: human on a terminal, JSON otherwise", |config, texts| {
         put(

@@ -1,26 +1,34 @@
 //! Sockets: bound first, served later, closed without losing a request.
 
+use super::connection::{Connections, Felt, Limits, Pulse};
+use super::reply::{ApiError, Cause};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// How long a connection may take to send a request's head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the stop, how long an idle connection stays open for a request already on its way.
 const LINGER: Duration = Duration::from_millis(500);
 /// How long to wait after a failed accept: the cause (no more file handles, say) needs time to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// Requests that one HTTP/2 connection may have open.
+const STREAMS: u32 = 256;
+/// Connections beyond the limit that are told so; more than these are closed without a word.
+const TOLD: usize = 256;
+/// What every HTTP/2 connection begins with.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
 /// A bound socket that serves nothing yet.
 pub struct Listener(StdListener);
@@ -46,6 +54,7 @@ impl Listener {
 pub async fn serve_connections<S, F>(
     listener: Listener,
     answer: S,
+    limits: Limits,
     mut stop: watch::Receiver<bool>,
     accepted: metrics::Counter,
 ) -> std::io::Result<()>
@@ -54,15 +63,15 @@ where
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let listener = TcpListener::from_std(listener.0)?;
-    let graceful = GracefulShutdown::new();
-    let builder = builder();
+    let door = Door { connections: Connections::new(limits), graceful: GracefulShutdown::new(), answer, accepted };
+    let keeper = tokio::spawn({
+        let connections = door.connections.clone();
+        async move { connections.keep().await }
+    });
     loop {
         tokio::select! {
             stream = listener.accept() => match stream {
-                Ok((stream, _)) => {
-                    accepted.increment(1);
-                    open(stream, &builder, &graceful, answer.clone());
-                }
+                Ok((stream, _)) => door.open(stream),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -71,24 +80,32 @@ where
             () = stopped(&mut stop) => break,
         }
     }
+    close(listener, &door)?;
+    let open = door.connections.count();
+    if open > 0 {
+        tracing::info!(open, "connections are being finished");
+        linger(&door.connections).await;
+    }
+    door.graceful.shutdown().await;
+    keeper.abort();
+    Ok(())
+}
+
+/// Closes the socket without resetting connections that the kernel has made already. It is asked
+/// for them directly: tokio may not have heard of them yet.
+fn close<S, F>(listener: TcpListener, door: &Door<S>) -> std::io::Result<()>
+where
+    S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
     refuse_newcomers(&listener);
-    // Connections that the kernel has made already would be reset if the socket closed on them. It
-    // is asked directly: tokio may not have heard of them yet.
     let listener = listener.into_std()?;
     while let Ok((stream, _)) = listener.accept() {
-        accepted.increment(1);
         match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            Ok(stream) => open(stream, &builder, &graceful, answer.clone()),
+            Ok(stream) => door.open(stream),
             Err(error) => tracing::warn!(%error, "a connection could not be served"),
         }
     }
-    drop(listener);
-    let open = graceful.count();
-    if open > 0 {
-        tracing::info!(open, "connections are being finished");
-        linger(&graceful).await;
-    }
-    graceful.shutdown().await;
     Ok(())
 }
 
@@ -114,41 +131,139 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Leaves connections open until they close by themselves or the linger is over.
-async fn linger(graceful: &GracefulShutdown) {
+async fn linger(connections: &Connections) {
     const STEPS: u32 = 20;
     for _ in 0..STEPS {
-        if graceful.count() == 0 {
+        if connections.count() == 0 {
             return;
         }
         tokio::time::sleep(LINGER / STEPS).await;
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder.http2().timer(TokioTimer::new());
-    builder
+/// What it takes to serve one more connection.
+struct Door<S> {
+    connections: Arc<Connections>,
+    graceful: GracefulShutdown,
+    answer: S,
+    accepted: metrics::Counter,
 }
 
-fn open<S, F>(stream: TcpStream, builder: &auto::Builder<TokioExecutor>, graceful: &GracefulShutdown, answer: S)
+impl<S, F> Door<S>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    // Answers are small and written whole: waiting for more to send only delays them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    fn open(&self, stream: TcpStream) {
+        self.accepted.increment(1);
+        // Answers are small and written whole: waiting for more to send only delays them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let open = self.connections.count();
+        let most = self.connections.limits.connections;
+        if open >= most {
+            if open < most + TOLD {
+                self.turn_away(stream, most);
+            }
+            return;
+        }
+        let pulse = self.connections.pulse();
+        let (connections, answer, watcher) = (self.connections.clone(), self.answer.clone(), self.graceful.watcher());
+        let task = tokio::spawn({
+            let pulse = pulse.clone();
+            async move {
+                if let Err(error) = serve(stream, &pulse, answer, &connections.limits, watcher).await {
+                    tracing::debug!(%error, "a connection ended");
+                }
+                connections.close(&pulse);
+            }
+        });
+        self.connections.watch(&pulse, task.abort_handle());
     }
-    let service = service_fn(move |request| {
-        let answer = answer(request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let watched = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = watched.await {
-            tracing::debug!(%error, "a connection ended");
+
+    /// Says why and closes; what the caller has sent is read first, or the answer would be lost.
+    fn turn_away(&self, mut stream: TcpStream, most: usize) {
+        let pulse = self.connections.pulse();
+        let connections = self.connections.clone();
+        let task = tokio::spawn({
+            let pulse = pulse.clone();
+            async move {
+                let words = format!("{most} connections are open, and --max-connections allows no more");
+                let error =
+                    ApiError { limit: Some(("max_connections", most, most)), ..ApiError::new(Cause::QueueFull, words) };
+                let body = error.body("");
+                let head = format!(
+                    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+                     content-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                let say = async {
+                    stream.write_all(&[head.as_bytes(), &body].concat()).await?;
+                    stream.shutdown().await?;
+                    while stream.read(&mut [0; 4096]).await? > 0 {}
+                    Ok::<(), std::io::Error>(())
+                };
+                let _ = tokio::time::timeout(LINGER, say).await;
+                connections.close(&pulse);
+            }
+        });
+        self.connections.watch(&pulse, task.abort_handle());
+    }
+}
+
+async fn serve<S, F>(
+    stream: TcpStream,
+    pulse: &Arc<Pulse>,
+    answer: S,
+    limits: &Limits,
+    watcher: hyper_util::server::graceful::Watcher,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let is_http2 = speaks_http2(&stream).await?;
+    let service = service_fn({
+        let pulse = pulse.clone();
+        move |request| {
+            let busy = pulse.request();
+            let answer = answer(request);
+            async move {
+                let reply = answer.await;
+                drop(busy);
+                Ok::<_, Infallible>(reply)
+            }
         }
     });
+    let io = TokioIo::new(Felt { stream, pulse: pulse.clone() });
+    if is_http2 {
+        pulse.set_http2();
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        let header_bytes = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
+        builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(header_bytes);
+        watcher.watch(builder.serve_connection(io, service)).await?;
+    } else {
+        let mut builder = http1::Builder::new();
+        // Time limits are the keeper's: a timer per request would cost more than the request's parsing.
+        builder.header_read_timeout(None).max_header_size(limits.header_bytes);
+        watcher.watch(builder.serve_connection(io, service)).await?;
+    }
+    Ok(())
+}
+
+/// Looks at the first bytes without taking them. The keeper ends a connection that sends none.
+async fn speaks_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut start = [0; HTTP2_PREFACE.len()];
+    loop {
+        let seen = stream.peek(&mut start).await?;
+        if seen == 0 || start[..seen] != HTTP2_PREFACE[..seen] {
+            return Ok(false);
+        }
+        if seen == start.len() {
+            return Ok(true);
+        }
+        // A peek answers at once as long as anything is there: give the rest time to come.
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
 }

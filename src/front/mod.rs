@@ -5,6 +5,7 @@
 
 pub mod admin;
 mod body;
+mod connection;
 mod context;
 mod ids;
 mod listen;
@@ -16,6 +17,7 @@ mod route;
 mod serve;
 mod settings;
 
+pub use connection::Limits;
 pub use listen::{Listener, serve_connections};
 pub use reply::{ApiError, Cause, Reply};
 pub use serve::Front;

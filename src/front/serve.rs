@@ -98,7 +98,7 @@ impl Front {
         context: &Context,
     ) -> Result<Reply, ApiError> {
         accept_json(headers)?;
-        let bytes = body::read(headers, incoming, self.settings.max_body).await?;
+        let bytes = body::read(headers, incoming, self.settings.max_body, self.settings.body_time).await?;
         let deadline = context.deadline(headers, None, version)?;
         let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
         let (answer, rows) = router::predict(version, request.inputs, deadline).await?;
@@ -115,7 +115,7 @@ impl Front {
     ) -> Result<Reply, ApiError> {
         oip::refuse_binary(headers)?;
         accept_json(headers)?;
-        let bytes: Bytes = body::read(headers, incoming, self.settings.max_body).await?;
+        let bytes: Bytes = body::read(headers, incoming, self.settings.max_body, self.settings.body_time).await?;
         let request = oip::parse(&bytes, version.signature(), self.settings.max_json_depth)?;
         let deadline = context.deadline(headers, request.timeout, version)?;
         let (answer, _) = router::predict(version, request.inputs, deadline).await?;

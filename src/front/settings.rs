@@ -1,5 +1,8 @@
 //! What the data port needs to know.
 
+use super::connection::Limits;
+use std::time::Duration;
+
 /// Limits on what a request may be, and the model for requests that name none.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -8,10 +11,19 @@ pub struct Settings {
     /// Nested lists and objects in a JSON body.
     pub max_json_depth: usize,
     pub default_model: Option<String>,
+    /// From the end of a request's head to the end of its body.
+    pub body_time: Duration,
+    pub limits: Limits,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_body: 64 << 20, max_json_depth: 64, default_model: None }
+        Self {
+            max_body: 64 << 20,
+            max_json_depth: 64,
+            default_model: None,
+            body_time: Duration::from_secs(30),
+            limits: Limits::default(),
+        }
     }
 }
