@@ -1,0 +1,49 @@
+# The chores, by name. `just` lists them; .ci/run holds the steps that must pass.
+
+_default:
+    @just --list
+
+# All tests
+test *ARGS:
+    cargo test {{ARGS}}
+
+# Format the sources
+fmt:
+    cargo fmt
+
+# No warnings
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Build the documentation; a broken link is an error
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
+
+# Everything that must hold before a change goes in, or the steps named
+ci *STEPS:
+    .ci/run {{STEPS}}
+
+# Serve ./models
+serve *ARGS:
+    cargo run --release -- serve {{ARGS}}
+
+# The benchmarks
+bench *ARGS:
+    cargo bench {{ARGS}}
+
+# The load test beside a bare server; needs wrk and oha (loadtest/README.md)
+load *ARGS:
+    cargo build --release
+    cargo build --release -p bare-hyper
+    python3 loadtest/run.py {{ARGS}}
+
+# A few seconds under load; needs wrk
+smoke:
+    cargo build --release
+    python3 loadtest/run.py --smoke
+
+# Train the example models again, or with --check only check them; downloads the training libraries
+models *ARGS:
+    python3 -m venv target/models-venv
+    target/models-venv/bin/pip install -q -r models/requirements.txt
+    target/models-venv/bin/python models/train.py {{ARGS}}
