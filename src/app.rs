@@ -21,6 +21,9 @@ use tokio::task::JoinHandle as Task;
 /// How often the metrics recorder folds its samples.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// How long the admin port may take to finish its answers.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
 /// What can keep a server from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -113,8 +116,19 @@ fn start_admin(
                     process::upkeep();
                 }
             });
-            if let Err(error) = serve_connections(listener, answer, limits, stopped, accepted).await {
-                tracing::error!(%error, "the admin port ended");
+            let mut over = stopped.clone();
+            let patience = async {
+                let _ = over.wait_for(|stopped| *stopped).await;
+                tokio::time::sleep(ADMIN_GRACE).await;
+            };
+            tokio::select! {
+                ended = serve_connections(listener, answer, limits, stopped, accepted) => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "the admin port ended");
+                    }
+                }
+                // A caller who does not read their answer does not keep the process alive.
+                () = patience => tracing::debug!("admin connections were still open"),
             }
         });
     })

@@ -309,3 +309,86 @@ fn moving_the_champion_alias_moves_the_traffic() {
     drop(client);
     server.stop();
 }
+
+#[test]
+fn a_tree_that_is_away_for_a_moment_changes_nothing() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "tree/churn/1");
+    garden.plant("churn/2", "tree/churn/2");
+    garden.write("tree/churn/model.toml", b"[aliases]\nchampion = \"1\"\n");
+    let server = Server::with(|config| {
+        config.registry.paths = vec![garden.path("tree")];
+        config.registry.control = Control::Poll;
+    });
+    let mut client = server.client();
+    assert_eq!(answered_by(&mut client, "churn"), "1");
+    fs::rename(garden.path("tree"), garden.path("away")).expect("renamed");
+    // Longer than the settle time: an unreadable path is no proof that its models are gone.
+    let away = Instant::now();
+    while away.elapsed() < Duration::from_secs(1) {
+        assert_eq!(answered_by(&mut client, "churn"), "1");
+    }
+    fs::rename(garden.path("away"), garden.path("tree")).expect("renamed");
+    garden.plant("churn/1", "tree/other/1");
+    until_state(&server, "other", "1", "ready");
+    assert!(lines(&server, "churn", "1").iter().all(|line| line["generation"] == 1), "it was loaded again");
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn a_manifest_written_in_parts_is_not_read_before_it_is_whole() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "churn/1");
+    garden.plant("churn/2", "churn/2");
+    garden.write("churn/model.toml", b"[aliases]\nchampion = \"1\"\n");
+    let server = garden.serve();
+    let mut client = server.client();
+    for _ in 0..10 {
+        // Truncated first, as a plain copy does it: an empty manifest is a good one, without a champion.
+        let mut file = fs::File::create(garden.path("churn/model.toml")).expect("made");
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(100) {
+            assert_eq!(answered_by(&mut client, "churn"), "1");
+        }
+        file.write_all(b"[aliases]\nchampion = \"1\"\n").expect("written");
+        assert_eq!(answered_by(&mut client, "churn"), "1");
+    }
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn a_failure_of_the_manifest_is_mended_by_the_manifest() {
+    let garden = Garden::new();
+    garden.plant("wine/1", "wine/1");
+    garden.write("wine/model.toml", b"[input]\ncolumns = [\"one\"]\n");
+    let server = garden.serve();
+    let line = until_state(&server, "wine", "1", "failed");
+    assert!(text(&line, "/reason").contains("names 1 columns"), "{line}");
+    garden.write("wine/model.toml", b"[aliases]\nchampion = \"7\"\n");
+    until_state(&server, "wine", "1", "ready");
+    let index = good("index", &server.admin().ask(&Request::get("/api/models/wine")));
+    assert_eq!(index["problem"], "alias 'champion' names version 7, which is not there");
+    let reply = server.client().ask(&Request::post("/models/wine/predict", "[1]"));
+    assert_eq!(reply.status, 503);
+    assert!(text(&json("wine", &reply), "/error").contains("alias 'champion'"), "{reply}");
+    server.stop();
+}
+
+#[test]
+fn a_bad_rewrite_taken_back_leaves_no_failure_behind() {
+    let garden = Garden::new();
+    garden.plant("wine/1", "wine/1");
+    let server = garden.serve();
+    garden.write("wine/1/model.onnx", b"junk");
+    until_state(&server, "wine", "1", "failed");
+    garden.write("wine/1/model.onnx", &bundled("wine/1/model.onnx"));
+    until("no failure is left", || {
+        let states: Vec<Value> = lines(&server, "wine", "1").into_iter().map(|line| line["state"].clone()).collect();
+        (states == ["ready"]).then_some(())
+    });
+    let ready = good("ready", &server.client().ask(&Request::get("/readyz")));
+    assert_eq!(ready["degraded"], false);
+    server.stop();
+}

@@ -71,6 +71,11 @@ impl Entry {
         matches!(self.lock().stage, Stage::Waiting(_))
     }
 
+    /// Whether an answer would still be of use to somebody.
+    pub fn is_wanted(&self, now: Instant) -> bool {
+        self.deadline > now && !matches!(self.lock().stage, Stage::Gone)
+    }
+
     /// The inputs, for the worker that computes them; `None` where the caller has left.
     pub fn take(&self) -> Option<Vec<Tensor>> {
         let mut cell = self.lock();
@@ -90,10 +95,12 @@ impl Entry {
             return false;
         }
         cell.stage = Stage::Done(Box::new(result));
-        if let Some(waker) = cell.waker.take() {
+        let waker = cell.waker.take();
+        // The woken may want the cell at once.
+        drop(cell);
+        if let Some(waker) = waker {
             waker.wake();
         }
-        drop(cell);
         self.done.notify_one();
         true
     }

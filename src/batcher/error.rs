@@ -14,7 +14,7 @@ pub enum BatchError {
     #[error("the queue is full: {depth} {unit} wait and {limit_name} is {limit}; try again later")]
     QueueFull { limit_name: &'static str, unit: &'static str, limit: usize, depth: usize },
     /// The deadline passed before there was an answer.
-    #[error("no answer within the deadline of {} ms", .0.as_millis())]
+    #[error("no answer within the deadline{}", allowed(.0))]
     Deadline(Duration),
     /// The model cannot compute with these values: the caller's mistake.
     #[error("{0}")]
@@ -28,4 +28,12 @@ pub enum BatchError {
     /// The pool has stopped.
     #[error("the server is stopping")]
     Stopped,
+}
+
+/// The time a request had; one that came too late had none.
+fn allowed(time: &Duration) -> String {
+    match time.as_millis() {
+        0 => ": it had passed when the request was admitted".into(),
+        ms => format!(" of {ms} ms"),
+    }
 }

@@ -33,34 +33,47 @@ pub enum Submitted {
     Queued(Ticket),
 }
 
+/// What a lane runs, and what was found out about it at load.
+pub struct Work {
+    pub model: Arc<dyn Prepared>,
+    pub cost: Cost,
+    /// Rows of several requests may share a batch.
+    pub merge: bool,
+    /// Inputs that the model is known to take: they tell a bad request from a broken engine.
+    pub trial: Vec<Tensor>,
+}
+
 /// A version's queue, sessions and limits.
 pub struct Lane {
     settings: Settings,
     cost: Cost,
     merge: bool,
+    trial: Vec<Tensor>,
     sessions: Sessions,
     queue: Mutex<Queue>,
     line: Arc<Line>,
     stats: LaneStats,
     /// Whether the shape of a row may differ between requests.
     shapes_vary: bool,
+    /// Whether the measured cost speaks for every request: it was measured at one shape.
+    cost_is_known: bool,
 }
 
 impl Lane {
-    /// Makes the lane and its sessions. `merge`: rows of several requests may share a batch.
-    /// `ahead`: how many threads may run it at once, each with a session made now.
-    pub fn new(
-        model: Arc<dyn Prepared>,
-        settings: Settings,
-        cost: Cost,
-        merge: bool,
-        pool: &Pool,
-        ahead: usize,
-    ) -> Result<Arc<Self>, RunError> {
+    /// Makes the lane and its sessions. `ahead`: how many threads may run it at once, each with a
+    /// session made now.
+    pub fn new(work: Work, settings: Settings, pool: &Pool, ahead: usize) -> Result<Arc<Self>, RunError> {
+        let Work { model, cost, merge, trial } = work;
         let shapes_vary = shapes_vary(model.signature());
+        let cost_is_known = !shapes_vary && (merge || is_fixed(model.signature()));
         let sessions = Sessions::new(model, ahead)?;
         let (queue, line, stats) = (Mutex::default(), pool.line(), LaneStats::default());
-        Ok(Arc::new(Self { settings, cost, merge, sessions, queue, line, stats, shapes_vary }))
+        Ok(Arc::new(Self { settings, cost, merge, trial, sessions, queue, line, stats, shapes_vary, cost_is_known }))
+    }
+
+    /// Inputs that the model is known to take.
+    pub fn trial(&self) -> &[Tensor] {
+        &self.trial
     }
 
     pub fn settings(&self) -> &Settings {
@@ -92,7 +105,8 @@ impl Lane {
             self.stats.expired.add(1);
             return Err(BatchError::Deadline(Duration::ZERO));
         }
-        if self.cost.estimate(rows) < self.settings.inline_below && self.lock().is_empty() {
+        let tiny = self.cost_is_known && self.cost.estimate(rows) < self.settings.inline_below;
+        if tiny && self.lock().is_empty() {
             return self.run_inline(&inputs, rows, now).map(Submitted::Done);
         }
         let key = if self.shapes_vary { shape_key(&inputs) } else { 0 };
@@ -102,7 +116,7 @@ impl Lane {
     }
 
     fn run_inline(&self, inputs: &[Tensor], rows: usize, started: Instant) -> Result<Answer, BatchError> {
-        let outputs = self.compute(inputs, rows)?;
+        let outputs = self.compute_one(inputs, rows)?;
         let compute = started.elapsed();
         self.count_batch(rows, compute, CloseReason::Inline);
         Ok(Answer { outputs, timing: Timing { queue: Duration::ZERO, compute } })
@@ -144,6 +158,7 @@ impl Lane {
         };
         self.run_batch(&jobs, reason);
         let mut queue = self.lock();
+        queue.running -= 1;
         if queue.is_empty() {
             queue.workers -= 1;
             return Next::Rest;
@@ -154,10 +169,18 @@ impl Lane {
     fn cut(&self) -> Result<(Vec<Job>, CloseReason), Next> {
         let mut expired = 0;
         let mut queue = self.lock();
+        if queue.running >= self.settings.instances.max(1) {
+            // Whoever runs now looks at the queue again before it rests.
+            queue.workers -= 1;
+            return Err(Next::Rest);
+        }
         let cut = queue.cut(Instant::now(), &self.limits(), &mut expired);
         self.stats.expired.add(expired);
         match cut {
-            Cut::Batch(jobs, reason) => Ok((jobs, reason)),
+            Cut::Batch(jobs, reason) => {
+                queue.running += 1;
+                Ok((jobs, reason))
+            }
             Cut::Wait(until) if queue.parked.is_none_or(|parked| until < parked) => {
                 queue.parked = Some(until);
                 Err(Next::At(until))
@@ -216,7 +239,11 @@ impl Lane {
 
     fn run_alone(&self, job: &Job, reason: CloseReason) {
         let started = Instant::now();
-        let outcome = self.compute(&job.inputs, job.entry.rows);
+        if !job.entry.is_wanted(started) {
+            job.entry.finish(Err(BatchError::Deadline(job.entry.deadline - job.entry.arrived)));
+            return;
+        }
+        let outcome = self.compute_one(&job.inputs, job.entry.rows);
         let compute = started.elapsed();
         self.count_batch(job.entry.rows, compute, reason);
         self.hand_over(&job.entry, started, compute, outcome.map_err(BatchError::from));
@@ -231,25 +258,50 @@ impl Lane {
         }
     }
 
-    fn compute(&self, inputs: &[Tensor], rows: usize) -> Result<Vec<Tensor>, Failure> {
-        let outcome = self.sessions.run(inputs).and_then(|outputs| {
-            if self.merge {
-                scatter::check_rows(&outputs, rows)?;
-            }
-            Ok(outputs)
-        });
-        match &outcome {
-            Err(Failure::Panicked) => self.stats.panics.add(1),
-            Err(Failure::Engine(_)) => self.stats.errors.add(1),
-            Err(Failure::Input(_)) | Ok(_) => {}
+    /// Runs one request's own rows. Where the engine fails, a trial with inputs that it is known to
+    /// take tells whose fault that is.
+    fn compute_one(&self, inputs: &[Tensor], rows: usize) -> Result<Vec<Tensor>, Failure> {
+        let failure = match self.compute(inputs, rows) {
+            Err(failure @ (Failure::Engine(_) | Failure::Panicked)) => failure,
+            outcome => return outcome,
+        };
+        if !self.trial.is_empty() && self.sessions.run(&self.trial).is_ok() {
+            let words = match failure {
+                Failure::Panicked => "the engine gave up on them".to_owned(),
+                Failure::Engine(words) | Failure::Input(words) => words,
+            };
+            return Err(Failure::Input(format!("the model cannot compute with these values: {words}")));
         }
-        outcome
+        match failure {
+            Failure::Panicked => self.stats.panics.add(1),
+            _ => self.stats.errors.add(1),
+        }
+        Err(failure)
+    }
+
+    fn compute(&self, inputs: &[Tensor], rows: usize) -> Result<Vec<Tensor>, Failure> {
+        let outputs = self.sessions.run(inputs)?;
+        if self.merge {
+            scatter::check_rows(&outputs, rows)?;
+        }
+        Ok(outputs)
     }
 
     fn count_batch(&self, rows: usize, compute: Duration, reason: CloseReason) {
         self.stats.close(reason);
         self.stats.batch_rows.observe(rows as u64);
         self.stats.compute.observe_duration(compute);
+    }
+
+    /// A turn has panicked, which no known input can bring about: the lane goes on without it.
+    pub(super) fn turn_panicked(&self) -> bool {
+        let mut queue = self.lock();
+        queue.running = queue.running.saturating_sub(1);
+        let more = !queue.is_empty();
+        if !more {
+            queue.workers = queue.workers.saturating_sub(1);
+        }
+        more
     }
 
     /// Answers all that wait: there are no workers any more.
@@ -272,6 +324,10 @@ impl Lane {
 
 fn shapes_vary(signature: &Signature) -> bool {
     signature.inputs.iter().any(|spec| spec.dims.iter().skip(1).any(|dim| matches!(dim, Dim::Any(_))))
+}
+
+fn is_fixed(signature: &Signature) -> bool {
+    signature.inputs.iter().flat_map(|spec| &spec.dims).all(|dim| matches!(dim, Dim::Fixed(_)))
 }
 
 fn shape_key(inputs: &[Tensor]) -> u64 {

@@ -21,7 +21,7 @@ mod stats;
 
 pub use entry::{Answer, Ticket, Timing};
 pub use error::BatchError;
-pub use lane::{Cost, Lane, Submitted};
+pub use lane::{Cost, Lane, Submitted, Work};
 pub use policy::CloseReason;
 pub use pool::Pool;
 pub use settings::Settings;

@@ -54,10 +54,10 @@ pub enum Decision {
 pub fn decide(now: Instant, pending: &[Pending], limits: &Limits) -> Decision {
     let Some(head) = pending.first() else { return Decision::Empty };
     let (batch, full) = fill(pending, head, limits);
-    if full || limits.max_delay.is_zero() {
+    if full || !limits.merge || limits.max_delay.is_zero() {
         return Decision::Cut(batch, if full { CloseReason::Full } else { CloseReason::Idle });
     }
-    let patience = head.arrived + limits.max_delay;
+    let patience = head.arrived.checked_add(limits.max_delay).unwrap_or(now);
     let earliest = batch.iter().map(|at| pending[*at].deadline).min().unwrap_or(patience);
     let latest_start = earliest.checked_sub(limits.compute).unwrap_or(now);
     match (now >= latest_start, now >= patience) {
@@ -71,7 +71,7 @@ pub fn decide(now: Instant, pending: &[Pending], limits: &Limits) -> Decision {
 fn fill(pending: &[Pending], head: &Pending, limits: &Limits) -> (SmallVec<[usize; 16]>, bool) {
     let mut batch = SmallVec::from_slice(&[0]);
     if !limits.merge {
-        return (batch, true);
+        return (batch, false);
     }
     let mut rows = head.rows;
     for (at, request) in pending.iter().enumerate().skip(1) {

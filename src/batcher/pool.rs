@@ -7,9 +7,13 @@
 use super::Lane;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a stop waits for the batches in hand.
+const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// Owns the threads; stops them when dropped.
 pub struct Pool {
@@ -81,18 +85,17 @@ impl Pool {
         self.line.clone()
     }
 
-    /// Ends the threads after the batch in hand. What still waits is answered with
-    /// [`super::BatchError::Stopped`].
+    /// Ends the threads after the batch in hand, or leaves them to it where that takes too long.
+    /// What still waits is answered with [`super::BatchError::Stopped`].
     pub fn stop(&self) {
         let left = self.line.stop();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
-            // The last owner of the pool may be one of its own threads.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
-        }
         left.iter().for_each(|lane| lane.give_up());
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let patience = Instant::now() + STOP_TIME;
+        while threads.iter().any(|thread| !thread.is_finished()) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        threads.into_iter().filter(JoinHandle::is_finished).for_each(|thread| drop(thread.join()));
     }
 }
 
@@ -115,21 +118,28 @@ impl Line {
         true
     }
 
-    fn push_at(&self, at: Instant, lane: Arc<Lane>) {
-        self.lock().timed.push(Reverse(Timed(at, lane)));
+    fn push_at(&self, at: Instant, lane: Arc<Lane>) -> bool {
+        let mut state = self.lock();
+        if state.stopped {
+            return false;
+        }
+        state.timed.push(Reverse(Timed(at, lane)));
+        drop(state);
         self.wake.notify_one();
+        true
     }
 
     fn work(&self) {
         while let Some(lane) = self.next() {
-            match lane.turn() {
-                Next::Again => {
-                    if !self.push(lane.clone()) {
-                        lane.give_up();
-                    }
-                }
-                Next::At(at) => self.push_at(at, lane),
-                Next::Rest => {}
+            let turn = catch_unwind(AssertUnwindSafe(|| lane.turn()));
+            let goes_on = match turn {
+                Ok(Next::Again) => self.push(lane.clone()),
+                Ok(Next::At(at)) => self.push_at(at, lane.clone()),
+                Ok(Next::Rest) => true,
+                Err(_) => !lane.turn_panicked() || self.push(lane.clone()),
+            };
+            if !goes_on {
+                lane.give_up();
             }
         }
     }

@@ -20,6 +20,8 @@ pub(super) struct Queue {
     bytes: usize,
     /// Workers that run, or are about to run, this lane.
     pub workers: usize,
+    /// Batches being computed.
+    pub running: usize,
     /// Until when a worker waits for company, if one does.
     pub parked: Option<Instant>,
     /// Set once the pool has stopped: nobody would ever compute what is admitted.

@@ -24,6 +24,9 @@ pub fn run(arguments: &ArgMatches) -> ExitCode {
     for (path, reason) in &found.unreadable {
         say!("FAILED {}: {reason}", path.display());
     }
+    for words in &found.passed_over {
+        say!("passed over {words}");
+    }
     let pool = match Pool::new(1) {
         Ok(pool) => pool,
         Err(error) => {

@@ -44,10 +44,20 @@ fn target(url: &str) -> Option<(String, String)> {
     (!host.starts_with(':')).then_some((host, path))
 }
 
+/// Tries every address of a name: where `localhost` is IPv6 first, the server may still be on IPv4.
+fn connect(host: &str) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
+    for address in host.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 fn ask(host: &str, path: &str) -> std::io::Result<(u16, String)> {
-    let unresolved = || std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-    let address = host.to_socket_addrs()?.next().ok_or_else(unresolved)?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    let mut stream = connect(host)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;

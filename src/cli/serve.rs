@@ -1,9 +1,9 @@
 //! `tidegate serve`.
 
 use super::{FAILURE, USAGE, log, usage};
-use crate::app::{App, Running, Stopped};
+use crate::app::{App, Stopped};
 use crate::json::{NonFinite, write_element};
-use crate::registry::{ModelStatus, Slot, State, Version};
+use crate::registry::{ModelStatus, Registry, Slot, State, Version};
 use clap::ArgMatches;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -35,10 +35,18 @@ pub fn run(arguments: &ArgMatches) -> ExitCode {
         eprintln!("tidegate: signals cannot be caught");
         return ExitCode::from(FAILURE);
     };
-    running.registry().wait_until_tried();
-    greet(&running, default_model.as_deref());
+    let greeting = Greeting {
+        registry: running.registry().clone(),
+        address: running.address(),
+        admin_address: running.admin_address(),
+        default_model,
+    };
+    // Loading may take long; a signal is heard all the same.
+    let greeter = std::thread::spawn(move || greeting.say());
     let delay = running.block_on(signals.first(running.drain_delay()));
-    match running.stop(delay) {
+    let stopped = running.stop(delay);
+    let _ = greeter.join();
+    match stopped {
         Stopped::Clean => ExitCode::SUCCESS,
         Stopped::Late => ExitCode::from(FAILURE),
     }
@@ -73,27 +81,35 @@ impl Signals {
     }
 }
 
-/// The table of models, and one line to try.
-fn greet(running: &Running, default_model: Option<&str>) {
-    let catalog = running.registry().catalog();
-    let slots = catalog.sorted();
-    let mut text = table(&slots);
-    let readiness = running.registry().readiness();
-    let address = running.address();
-    text.push_str(&format!("\nlistening on http://{address}, admin on http://{}", running.admin_address()));
-    match &readiness.reason {
-        None => text.push_str("; ready\n"),
-        Some(reason) => text.push_str(&format!("; not ready: {reason}\n")),
+/// The table of models, and one line to try, said once everything found at start has been tried.
+struct Greeting {
+    registry: Arc<Registry>,
+    address: SocketAddr,
+    admin_address: SocketAddr,
+    default_model: Option<String>,
+}
+
+impl Greeting {
+    fn say(&self) {
+        self.registry.wait_until_tried();
+        let catalog = self.registry.catalog();
+        let slots = catalog.sorted();
+        let mut text = table(&slots);
+        text.push_str(&format!("\nlistening on http://{}, admin on http://{}", self.address, self.admin_address));
+        match &self.registry.readiness().reason {
+            None => text.push_str("; ready\n"),
+            Some(reason) => text.push_str(&format!("; not ready: {reason}\n")),
+        }
+        if let Some(version) = example(&slots, self.default_model.as_deref()) {
+            text.push_str(&format!("\ntry:\n{}\n", curl(self.address, &version)));
+        }
+        if slots.is_empty() {
+            text.push_str("\nno models were found: put MODEL.onnx or MODEL/1/model.onnx into the directory\n");
+        }
+        // Nobody may be reading; that is no reason to fail.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        let _ = std::io::stdout().flush();
     }
-    if let Some(version) = example(&slots, default_model) {
-        text.push_str(&format!("\ntry:\n{}\n", curl(address, &version)));
-    }
-    if slots.is_empty() {
-        text.push_str("\nno models were found: put MODEL.onnx or MODEL/1/model.onnx into the directory\n");
-    }
-    // Nobody may be reading; that is no reason to fail.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    let _ = std::io::stdout().flush();
 }
 
 fn table(slots: &[&Arc<Slot>]) -> String {
@@ -162,7 +178,7 @@ fn example_body(version: &Version) -> String {
 
 fn record(out: &mut Vec<u8>, version: &Version) {
     let columns =
-        version.sample.iter().flat_map(|tensor| (0..tensor.shape().row_elements()).map(move |at| (tensor, at)));
+        version.lane.trial().iter().flat_map(|tensor| (0..tensor.shape().row_elements()).map(move |at| (tensor, at)));
     for (place, (name, (tensor, at))) in version.features.names.iter().zip(columns).enumerate() {
         out.push(if place == 0 { b'{' } else { b',' });
         crate::json::write_str(out, name);
@@ -173,7 +189,7 @@ fn record(out: &mut Vec<u8>, version: &Version) {
 }
 
 fn nested_row(out: &mut Vec<u8>, version: &Version) {
-    match version.sample.as_slice() {
+    match version.lane.trial() {
         [only] => crate::json::write_nested(out, only.data(), only.shape().row_dims(), 0, NonFinite::Null),
         several => {
             for (place, (spec, tensor)) in version.signature().inputs.iter().zip(several).enumerate() {

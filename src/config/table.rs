@@ -26,7 +26,6 @@ pub enum LogFormat {
 pub struct Config {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
-    pub state: PathBuf,
     pub threads: usize,
     pub drain_delay: Duration,
     pub grace: Duration,
@@ -41,7 +40,6 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
-            state: PathBuf::from("state"),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             drain_delay: Duration::ZERO,
             grace: Duration::from_secs(30),
@@ -106,9 +104,6 @@ pub const KEYS: &[Key] = &[
     }),
     key("admin-listen", "ADDR", "127.0.0.1:9090", "admin port: metrics, probes, models", |config, texts| {
         put(&mut config.admin_listen, address(texts))
-    }),
-    key("state", "DIR", "state", "directory for what outlives a restart", |config, texts| {
-        put(&mut config.state, Ok(PathBuf::from(one(texts))))
     }),
     key("threads", "N", "one per core", "I/O threads, and as many compute threads", |config, texts| {
         put(&mut config.threads, at_least_one(texts))?;

@@ -18,29 +18,38 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A request as far as it is the same in all protocols.
 pub struct Context {
-    pub started: Instant,
+    /// When its head was read.
+    started: Instant,
+    /// When its body was read: from then on the server's own time counts.
+    pub received: Instant,
+    /// The time that the caller's header gives it, from the head on.
+    pub asked: Option<Duration>,
     pub ids: Ids,
 }
 
 impl Context {
     pub fn new(headers: &HeaderMap) -> Self {
-        Self { started: Instant::now(), ids: Ids::new(headers) }
+        let started = Instant::now();
+        Self { started, received: started, asked: None, ids: Ids::new(headers) }
     }
 
-    /// When the answer has to be there: what the caller asked for, else what the model allows.
-    pub fn deadline(
-        &self,
-        headers: &HeaderMap,
-        asked: Option<Duration>,
-        version: &Version,
-    ) -> Result<Instant, ApiError> {
-        let header = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
-        let shortest = match (asked, header) {
+    /// Reads the header by which a caller limits the time.
+    pub fn read_timeout(&mut self, headers: &HeaderMap) -> Result<(), ApiError> {
+        self.asked = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
+        Ok(())
+    }
+
+    /// When the answer has to be there: what the caller asked for (in a header, in the body), else
+    /// what the model allows.
+    pub fn deadline(&self, in_body: Option<Duration>, version: &Version) -> Instant {
+        let shortest = match (self.asked, in_body) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        let time = shortest.unwrap_or(version.lane.settings().deadline);
-        Ok(self.started + time.min(LONGEST))
+        match shortest {
+            Some(time) => self.started + time.min(LONGEST),
+            None => self.received + version.lane.settings().deadline.min(LONGEST),
+        }
     }
 
     /// Wraps a prediction's body with the headers that every one has.
@@ -52,7 +61,7 @@ impl Context {
         if let Ok(name) = HeaderValue::from_str(&version.name) {
             headers.insert(MODEL_VERSION, name);
         }
-        if let Ok(timing) = HeaderValue::from_bytes(&server_timing(timing, self.started.elapsed())) {
+        if let Ok(timing) = HeaderValue::from_bytes(&server_timing(timing, self.received.elapsed())) {
             headers.insert(SERVER_TIMING, timing);
         }
         reply
@@ -90,21 +99,20 @@ fn server_timing(timing: Timing, total: Duration) -> Vec<u8> {
 pub struct Flight {
     version: Arc<Version>,
     protocol: Protocol,
-    started: Instant,
     ended: bool,
 }
 
 impl Flight {
-    pub fn new(version: &Arc<Version>, protocol: Protocol, started: Instant) -> Self {
+    pub fn new(version: &Arc<Version>, protocol: Protocol) -> Self {
         version.stats.enter();
-        Self { version: version.clone(), protocol, started, ended: false }
+        Self { version: version.clone(), protocol, ended: false }
     }
 
-    pub fn end(mut self, result: &Result<Reply, ApiError>) {
+    pub fn end(mut self, result: &Result<Reply, ApiError>, received: Instant) {
         self.ended = true;
         match result {
             Ok(_) => {
-                self.version.stats.latency.observe_duration(self.started.elapsed());
+                self.version.stats.latency.observe_duration(received.elapsed());
                 self.version.stats.count(self.protocol, 200);
             }
             Err(error) => self.version.stats.count(self.protocol, error.status().as_u16()),

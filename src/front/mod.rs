@@ -16,6 +16,7 @@ mod reply;
 mod route;
 mod serve;
 mod settings;
+mod wrong;
 
 pub use connection::Limits;
 pub use listen::{Listener, serve_connections};

@@ -9,11 +9,13 @@ use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
 use crate::router;
 use crate::sync::Lifecycle;
+use crate::tensor::Tensor;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Everything a request on the data port needs.
 pub struct Front {
@@ -34,8 +36,8 @@ impl Front {
     pub async fn answer(&self, request: Request<Incoming>) -> Reply {
         let version = request.version();
         let (parts, mut incoming) = request.into_parts();
-        let context = Context::new(&parts.headers);
-        let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, &mut incoming, &context).await;
+        let mut context = Context::new(&parts.headers);
+        let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, &mut incoming, &mut context).await;
         let mut reply = match result {
             Ok(reply) => reply,
             Err(error) => self.refuse(&error, &context),
@@ -66,21 +68,21 @@ impl Front {
         path: &str,
         headers: &HeaderMap,
         incoming: &mut Incoming,
-        context: &Context,
+        context: &mut Context,
     ) -> Result<Reply, ApiError> {
         match route(method, path)? {
             Route::Predict(named) => {
                 let version = self.choose(&named)?;
-                let flight = Flight::new(&version, Protocol::Plain, context.started);
+                let flight = Flight::new(&version, Protocol::Plain);
                 let result = self.plain(&version, headers, incoming, context).await;
-                flight.end(&result);
+                flight.end(&result, context.received);
                 result
             }
             Route::OipInfer(named) => {
                 let version = self.choose(&named)?;
-                let flight = Flight::new(&version, Protocol::Oip, context.started);
+                let flight = Flight::new(&version, Protocol::Oip);
                 let result = self.infer(&version, headers, incoming, context).await;
-                flight.end(&result);
+                flight.end(&result, context.received);
                 result
             }
             other => self.facts(other).map(|mut reply| {
@@ -90,19 +92,34 @@ impl Front {
         }
     }
 
+    /// Reads the body, and from then on counts the time that the model may take.
+    async fn body(
+        &self,
+        headers: &HeaderMap,
+        incoming: &mut Incoming,
+        context: &mut Context,
+    ) -> Result<Bytes, ApiError> {
+        context.read_timeout(headers)?;
+        let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
+        let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
+        context.received = Instant::now();
+        Ok(bytes)
+    }
+
     async fn plain(
         &self,
         version: &Version,
         headers: &HeaderMap,
         incoming: &mut Incoming,
-        context: &Context,
+        context: &mut Context,
     ) -> Result<Reply, ApiError> {
         accept_json(headers)?;
-        let bytes = body::read(headers, incoming, self.settings.max_body, self.settings.body_time).await?;
-        let deadline = context.deadline(headers, None, version)?;
+        let bytes = self.body(headers, incoming, context).await?;
+        let deadline = context.deadline(None, version);
         let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
-        let (answer, rows) = router::predict(version, request.inputs, deadline).await?;
-        let body = plain::write(version, &answer.outputs, rows, request.single, context.ids.prediction_text())?;
+        let rows = request.inputs.first().map_or(1, Tensor::rows);
+        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
+        let body = plain::write(version, &answer.outputs, rows, context.ids.prediction_text())?;
         Ok(context.success(version, answer.timing, body))
     }
 
@@ -111,13 +128,13 @@ impl Front {
         version: &Version,
         headers: &HeaderMap,
         incoming: &mut Incoming,
-        context: &Context,
+        context: &mut Context,
     ) -> Result<Reply, ApiError> {
         oip::refuse_binary(headers)?;
         accept_json(headers)?;
-        let bytes: Bytes = body::read(headers, incoming, self.settings.max_body, self.settings.body_time).await?;
+        let bytes = self.body(headers, incoming, context).await?;
         let request = oip::parse(&bytes, version.signature(), self.settings.max_json_depth)?;
-        let deadline = context.deadline(headers, request.timeout, version)?;
+        let deadline = context.deadline(request.timeout, version);
         let (answer, _) = router::predict(version, request.inputs, deadline).await?;
         let body = oip::write(version, &answer.outputs, &request.wanted, request.id.as_deref(), &context.ids);
         Ok(context.success(version, answer.timing, body))

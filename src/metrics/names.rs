@@ -13,8 +13,10 @@ pub const BATCH_ROWS: Family = ("tidegate_batch_rows", "Rows per computed batch.
 pub const BATCHES: Family =
     ("tidegate_batches_total", "Computed batches by why they were cut: inline, idle, full, delay, deadline.");
 pub const PREDICTIONS: Family = ("tidegate_predictions_total", "Predicted rows by model, version and variant.");
-pub const DROPPED: Family =
-    ("tidegate_dropped_requests_total", "Admitted requests that were not answered: expired, cancelled.");
+pub const DROPPED: Family = (
+    "tidegate_dropped_requests_total",
+    "Admitted requests that nobody had an answer of: expired, cancelled, wasted (computed for a caller who had left).",
+);
 pub const ENGINE_FAILURES: Family = ("tidegate_engine_failures_total", "Failed runs of an engine: error, panic.");
 pub const QUEUE_ROWS: Family = ("tidegate_queue_rows", "Rows waiting now.");
 pub const IN_FLIGHT: Family = ("tidegate_in_flight", "Requests being answered now.");
@@ -24,6 +26,6 @@ pub const MODEL_MEMORY: Family = ("tidegate_model_memory_bytes", "Estimated memo
 pub const MODEL_READY: Family = ("tidegate_model_ready", "1 while the model serves a version.");
 
 /// Process-wide families, through the `metrics` facade.
-pub const REJECTED: Family = ("tidegate_rejected_total", "Requests refused before a version ran them, by reason.");
+pub const REJECTED: Family = ("tidegate_rejected_total", "Requests that were refused or failed, by reason.");
 pub const SWAPS: Family = ("tidegate_model_swaps_total", "Attempts to put a version into service, by result.");
 pub const CONNECTIONS: Family = ("tidegate_connections_total", "Accepted connections by port.");

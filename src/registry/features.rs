@@ -3,6 +3,9 @@
 use crate::engine::{Dim, Signature, TensorSpec};
 use std::collections::HashMap;
 
+/// Wider inputs are spoken of by the input's name alone.
+const MOST_COLUMNS: usize = 1 << 16;
+
 /// Where a named value goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -32,10 +35,13 @@ impl Features {
         let table = inputs.iter().all(|spec| spec.dims.len() <= 2 && spec.row_elements().is_some());
         for (input, spec) in inputs.iter().enumerate() {
             features.places.insert(spec.name.clone(), Place::Row { input });
-            if table {
+            if table && spec.row_elements().is_some_and(|width| width <= MOST_COLUMNS) {
                 let names = column_names(spec, inputs.len() == 1, columns, header)?;
                 features.add(input, names);
             }
+        }
+        if let Some(twice) = columns.iter().enumerate().find(|(at, name)| columns[..*at].contains(name)) {
+            return Err(format!("input.columns names '{}' twice", twice.1));
         }
         match columns.is_empty() || features.names == columns {
             true => Ok(features),
@@ -45,6 +51,7 @@ impl Features {
 
     fn add(&mut self, input: usize, names: Vec<String>) {
         for (offset, name) in names.into_iter().enumerate() {
+            // A column of the same name as the input itself takes its place.
             self.places.insert(name.clone(), Place::Element { input, offset });
             self.names.push(name);
         }

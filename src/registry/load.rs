@@ -8,10 +8,11 @@ use super::settings::Settings;
 use super::source::{FoundVersion, ModelName, Stamp};
 use super::stats::VersionStats;
 use super::version::{LoadFailure, Version};
-use crate::batcher::{Cost, Lane, Pool};
+use crate::batcher::{Cost, Lane, Pool, Work};
 use crate::engine::conformance::{self, Case, Closeness};
 use crate::engine::{Dim, Loaded, Prepared, RunError, Session, Signature, golden, onnx, tabular};
 use crate::tensor::{Data, Element, Tensor, each};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,15 +48,18 @@ fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Ver
     }
     let loaded = onnx::import(&files.model).map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let prepared = loaded.model.as_ref();
+    check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;
     let cases = check_golden(prepared, files.golden.as_deref())?;
     let features =
         Features::new(prepared.signature(), &manifest.columns, &files.header).map_err(LoadFailure::Failed)?;
+    let roles = Roles::new(prepared.signature(), manifest).map_err(LoadFailure::Failed)?;
     let mut notes = Vec::new();
     let sample = sample(prepared.signature(), &cases);
     let merge = may_merge(&loaded, &sample, &mut notes);
     let cost = measure(prepared, &sample, merge, &mut notes)?;
-    let roles = Roles::new(prepared.signature(), manifest);
-    let lane = Lane::new(loaded.model.clone(), manifest.lane(&settings.batching), cost, merge, pool, settings.sessions)
+    let trial = if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample };
+    let work = Work { model: loaded.model.clone(), cost, merge, trial };
+    let lane = Lane::new(work, manifest.lane(&settings.batching), pool, settings.sessions)
         .map_err(|error| LoadFailure::Failed(error.to_string()))?;
     Ok(Version {
         model: model.clone(),
@@ -70,10 +74,27 @@ fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Ver
         manifest: manifest.clone(),
         load_time: started.elapsed(),
         stats: VersionStats::default(),
-        sample: if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample },
         golden_cases: cases.len(),
         notes,
     })
+}
+
+/// Elements that a row may have: a file that claims more would have us take memory on its word.
+const MOST_ELEMENTS: usize = 1 << 26;
+
+fn check_sizes(signature: &Signature) -> Result<(), String> {
+    for spec in &signature.inputs {
+        let fixed = spec.dims.iter().map(|dim| if let Dim::Fixed(n) = dim { *n } else { 1 });
+        let elements = fixed.clone().try_fold(1usize, usize::checked_mul).filter(|elements| *elements <= MOST_ELEMENTS);
+        if elements.is_none() {
+            return Err(format!(
+                "input '{}' has shape {}: more than {MOST_ELEMENTS} elements",
+                spec.name,
+                spec.shape_text()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The contents of a version's files, known to be of one moment.
@@ -94,7 +115,7 @@ impl Files {
             model: read(model)?,
             golden: found.golden_file().map(read).transpose()?,
             header: match found.reference_file() {
-                Some(file) if file.name.ends_with(".csv") => csv_header(&read(file)?),
+                Some(file) if file.name.ends_with(".csv") => csv_header(&read_start(file)?),
                 _ => Vec::new(),
             },
             digest: String::new(),
@@ -106,9 +127,19 @@ impl Files {
             }
         }
         let golden = files.golden.as_deref().unwrap_or_default();
-        let digest = digest([("model", files.model.as_slice()), ("golden", golden)]);
+        let header = files.header.join("\n");
+        let digest = digest([("model", files.model.as_slice()), ("golden", golden), ("header", header.as_bytes())]);
         Ok(Self { digest, ..files })
     }
+}
+
+/// Enough of a reference file to hold its header.
+const HEADER_BYTES: u64 = 1 << 20;
+
+fn read_start(file: &Stamp) -> Result<Vec<u8>, LoadFailure> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(&file.path).and_then(|file| file.take(HEADER_BYTES).read_to_end(&mut bytes));
+    read.map(|_| bytes).map_err(|error| LoadFailure::Unreadable(format!("cannot read {}: {error}", file.name)))
 }
 
 fn read(file: &Stamp) -> Result<Vec<u8>, LoadFailure> {
@@ -116,7 +147,7 @@ fn read(file: &Stamp) -> Result<Vec<u8>, LoadFailure> {
         Ok(bytes) if bytes.len() as u64 == file.len => Ok(bytes),
         Ok(_) => Err(LoadFailure::Changed),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(LoadFailure::Changed),
-        Err(error) => Err(LoadFailure::Failed(format!("cannot read {}: {error}", file.name))),
+        Err(error) => Err(LoadFailure::Unreadable(format!("cannot read {}: {error}", file.name))),
     }
 }
 
@@ -127,13 +158,29 @@ fn check_golden(model: &dyn Prepared, golden: Option<&[u8]>) -> Result<Vec<Case>
     Ok(cases)
 }
 
-/// Rows to warm up and measure with: the first golden case with several rows, else made-up ones.
+/// Rows to warm up and measure with: those of the golden cases, and made-up ones where there are
+/// fewer than two. A model without a batch axis is measured with its first case.
 fn sample(signature: &Signature, cases: &[Case]) -> Vec<Tensor> {
-    let rows = |case: &&Case| case.inputs.first().map_or(0, Tensor::rows);
-    match cases.iter().max_by_key(rows) {
-        Some(case) => case.inputs.clone(),
-        None => made_up(signature, 3),
+    const ENOUGH: usize = 64;
+    if !signature.batchable() {
+        return cases.first().map_or_else(|| made_up(signature, 1), |case| case.inputs.clone());
     }
+    let mut parts: Vec<Vec<Tensor>> = Vec::new();
+    let mut rows = 0;
+    for case in cases {
+        let alike = |first: &Vec<Tensor>| {
+            first.iter().zip(&case.inputs).all(|(a, b)| a.shape().row_dims() == b.shape().row_dims())
+        };
+        if rows < ENOUGH && parts.first().is_none_or(alike) {
+            rows += case.inputs.first().map_or(0, Tensor::rows);
+            parts.push(case.inputs.clone());
+        }
+    }
+    if rows < 2 {
+        parts.push(made_up(signature, 3));
+    }
+    let stack = |at: usize| Tensor::stack(parts.iter().filter_map(|part| part.get(at))).ok().flatten();
+    (0..signature.inputs.len()).filter_map(stack).collect()
 }
 
 /// Small, differing values in every input; axes of free length get one element.
@@ -193,7 +240,8 @@ fn may_merge(loaded: &Loaded, sample: &[Tensor], notes: &mut Vec<String>) -> boo
     }
     let closeness =
         if loaded.choice.engine == tabular::NAME { Closeness::EXACT } else { Closeness { rtol: 1e-4, atol: 1e-5 } };
-    match conformance::batch_invariant(loaded.model.as_ref(), sample, closeness) {
+    let proof = || conformance::batch_invariant(loaded.model.as_ref(), sample, closeness);
+    match catch_unwind(AssertUnwindSafe(proof)).unwrap_or_else(|_| Err("the engine panicked".into())) {
         Ok(()) => true,
         Err(reason) => {
             notes.push(format!("requests are not merged: {reason}"));
@@ -230,7 +278,9 @@ fn fastest(session: &mut dyn Session, inputs: &[Tensor]) -> Result<Duration, Run
     let mut best = Duration::MAX;
     loop {
         let run = Instant::now();
-        session.run(inputs)?;
+        // Made-up values may be such that an engine cannot bear them.
+        let outcome = catch_unwind(AssertUnwindSafe(|| session.run(inputs)));
+        outcome.unwrap_or_else(|_| Err(RunError::Input("the engine panicked".into())))?;
         best = best.min(run.elapsed());
         if started.elapsed() >= COST_TIME {
             return Ok(best);

@@ -173,7 +173,7 @@ impl Manifest {
         };
         let aliases =
             file.aliases.iter().filter_map(|(name, to)| Some((name.clone(), number(to, &format!("aliases.{name}"))?)));
-        let aliases = aliases.collect();
+        let aliases: BTreeMap<_, _> = aliases.collect();
         let versions = match &file.versions {
             None => Versions::Latest,
             Some(FileVersions::List(list)) => {
@@ -186,6 +186,9 @@ impl Manifest {
                 Versions::Latest
             }
         };
+        for alias in aliases.keys().filter(|alias| alias.parse::<VersionNumber>().is_ok()) {
+            words.push(format!("aliases.{alias}: a number names the version itself and cannot be an alias"));
+        }
         for (key, zero) in [
             ("batching.max_rows", file.batching.max_rows == Some(0)),
             ("batching.queue_rows", file.batching.queue_rows == Some(0)),

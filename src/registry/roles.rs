@@ -19,7 +19,8 @@ pub struct Roles {
 }
 
 impl Roles {
-    pub fn new(signature: &Signature, manifest: &Manifest) -> Self {
+    /// Reads the outputs; the error says which label of the manifest fits no column.
+    pub fn new(signature: &Signature, manifest: &Manifest) -> Result<Self, String> {
         let outputs = &signature.outputs;
         let label = outputs.iter().position(is_label);
         let scores = outputs.iter().position(is_scores);
@@ -28,13 +29,22 @@ impl Roles {
             true => scores.and_then(|at| outputs[at].labels.clone()),
             false => Some(named.into()),
         };
-        match label {
+        if let (Some(Dim::Fixed(columns)), false) =
+            (scores.and_then(|at| outputs[at].dims.get(1)), manifest.labels.is_empty())
+            && *columns != manifest.labels.len()
+        {
+            return Err(format!(
+                "output.labels names {} classes, but the scores have {columns} columns",
+                manifest.labels.len()
+            ));
+        }
+        Ok(match label {
             Some(prediction) => Self { prediction, probabilities: scores, classify: false, labels },
             None => {
                 let classify = manifest.kind == Some(OutputKind::Classification) && scores == Some(0);
                 Self { prediction: 0, probabilities: None, classify, labels }
             }
-        }
+        })
     }
 }
 
@@ -63,17 +73,20 @@ mod tests {
 
     #[test]
     fn a_label_beside_scores_is_the_prediction() {
-        let roles = Roles::new(&signature(&[(DType::F32, &[3]), (DType::Str, &[])]), &Manifest::default());
+        let roles =
+            Roles::new(&signature(&[(DType::F32, &[3]), (DType::Str, &[])]), &Manifest::default()).expect("no labels");
         assert_eq!((roles.prediction, roles.probabilities, roles.classify), (1, Some(0), false));
     }
 
     #[test]
     fn raw_scores_are_classes_only_when_told() {
         let raw = signature(&[(DType::F32, &[10])]);
-        assert!(!Roles::new(&raw, &Manifest::default()).classify);
+        assert!(!Roles::new(&raw, &Manifest::default()).expect("no labels").classify);
         let told = Manifest { kind: Some(OutputKind::Classification), ..Manifest::default() };
-        assert!(Roles::new(&raw, &told).classify);
+        assert!(Roles::new(&raw, &told).expect("no labels").classify);
+        let named = Manifest { labels: vec!["a".into()], ..Manifest::default() };
+        assert!(Roles::new(&raw, &named).expect_err("one of ten").contains("10 columns"));
         let one = signature(&[(DType::F32, &[1])]);
-        assert!(!Roles::new(&one, &told).classify);
+        assert!(!Roles::new(&one, &told).expect("no labels").classify);
     }
 }

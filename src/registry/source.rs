@@ -6,6 +6,7 @@
 //! number are versions: a writer can fill `2.tmp` and rename it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::fs::{self, Metadata};
 use std::io;
@@ -139,6 +140,48 @@ pub struct Found {
     pub models: BTreeMap<ModelName, FoundModel>,
     /// Paths that could not be read. What is already served from below them stays.
     pub unreadable: Vec<(PathBuf, String)>,
+    /// What was found and not taken, with the reason.
+    pub passed_over: Vec<String>,
+}
+
+impl Found {
+    /// Adds what was found of a model. The first to give a version or a manifest keeps it.
+    fn add(&mut self, name: ModelName, model: FoundModel, place: &Path) {
+        let known = self.models.entry(name.clone()).or_default();
+        for (number, version) in model.versions {
+            if let Entry::Vacant(free) = known.versions.entry(number) {
+                free.insert(version);
+            } else {
+                self.passed_over.push(format!("{}: model '{name}' has a version {number} already", place.display()));
+            }
+        }
+        if known.manifest.is_none() {
+            known.manifest = model.manifest;
+        }
+    }
+
+    /// Metadata of a path, or `None` where it is not there; other errors are kept, as they do not
+    /// mean that it is gone.
+    fn metadata(&mut self, path: &Path) -> Option<Metadata> {
+        match fs::metadata(path) {
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.unreadable.push((path.to_owned(), error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// The name a path gives to a model, if it can be one.
+    fn name(&mut self, text: Option<&str>, path: &Path) -> Option<ModelName> {
+        let name = text.and_then(ModelName::new);
+        if name.is_none() {
+            self.passed_over
+                .push(format!("{}: its name cannot be a model's: use letters, digits, '.', '_', '-'", path.display()));
+        }
+        name
+    }
 }
 
 /// Files of a version that count; all others may lie beside them.
@@ -189,7 +232,7 @@ fn look(path: &Path, found: &mut Found) -> io::Result<()> {
         return model_dir(path, found);
     }
     for (name, path) in children(path)? {
-        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let Some(metadata) = found.metadata(&path) else { continue };
         if metadata.is_file() && name.ends_with(BARE_SUFFIX) {
             bare_file(&path, &metadata, found);
         } else if metadata.is_dir() {
@@ -223,7 +266,7 @@ fn one_version(path: &Path, found: &mut Found) -> io::Result<()> {
     let number = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<VersionNumber>().ok());
     for (name, mut model) in all.models {
         model.versions.retain(|version, _| Some(*version) == number);
-        found.models.insert(name, model);
+        found.add(name, model, path);
     }
     Ok(())
 }
@@ -233,19 +276,19 @@ fn is_number(name: &str) -> bool {
 }
 
 fn bare_file(path: &Path, metadata: &Metadata, found: &mut Found) {
-    let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).and_then(ModelName::new) else { return };
+    let Some(name) = found.name(path.file_stem().and_then(|stem| stem.to_str()), path) else { return };
     let number = VersionNumber(1);
     let version = FoundVersion { number, files: vec![Stamp::new(MODEL_FILE, path, metadata)] };
-    found.models.entry(name).or_default().versions.insert(number, version);
+    found.add(name, FoundModel { manifest: None, versions: [(number, version)].into() }, path);
 }
 
 fn model_dir(path: &Path, found: &mut Found) -> io::Result<()> {
     // A path such as `.` has no file name of its own.
     let whole = path.file_name().map_or_else(|| fs::canonicalize(path), |_| Ok(path.to_owned()))?;
-    let Some(name) = whole.file_name().and_then(|name| name.to_str()).and_then(ModelName::new) else { return Ok(()) };
+    let Some(model_name) = found.name(whole.file_name().and_then(|name| name.to_str()), path) else { return Ok(()) };
     let mut model = FoundModel::default();
     for (name, path) in children(path)? {
-        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let Some(metadata) = found.metadata(&path) else { continue };
         if name == MANIFEST_FILE && metadata.is_file() {
             model.manifest = Some(Stamp::new(&name, &path, &metadata));
         } else if metadata.is_dir() && is_number(&name) {
@@ -260,7 +303,7 @@ fn model_dir(path: &Path, found: &mut Found) -> io::Result<()> {
         let number = VersionNumber(1);
         model.versions.entry(number).or_insert(FoundVersion { number, files: version_files(path)? });
     }
-    found.models.insert(name, model);
+    found.add(model_name, model, path);
     Ok(())
 }
 
@@ -278,8 +321,10 @@ fn version_files(path: &Path) -> io::Result<Vec<Stamp>> {
         }
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => files.push(Stamp::new(&name, &path, &metadata)),
+            Ok(_) => {}
             // Gone between the listing and the look: it is still being written.
-            _ => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(files)

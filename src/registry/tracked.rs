@@ -38,13 +38,28 @@ struct InService {
 
 struct Failed {
     files: Vec<Stamp>,
+    /// The settings it failed under: others may mend it.
+    manifest: Arc<Manifest>,
     reason: String,
+    /// When to try again, where the cause may pass by itself.
+    retry: Option<Instant>,
 }
+
+/// A `model.toml`, or its absence, as it was last found.
+struct Seen {
+    stamp: Option<Stamp>,
+    since: Instant,
+}
+
+/// How long until an unreadable file is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 
 pub(super) struct Tracked {
     name: ModelName,
     manifest: Arc<Manifest>,
-    manifest_stamp: Option<Stamp>,
+    /// The file that `manifest` was read from; `None` before the first reading.
+    manifest_read: Option<Option<Stamp>>,
+    manifest_seen: Option<Seen>,
     problem: Option<String>,
     disk: BTreeMap<VersionNumber, OnDisk>,
     loaded: BTreeMap<VersionNumber, InService>,
@@ -59,7 +74,8 @@ impl Tracked {
         Self {
             name,
             manifest: Arc::default(),
-            manifest_stamp: None,
+            manifest_read: None,
+            manifest_seen: None,
             problem: None,
             disk: BTreeMap::new(),
             loaded: BTreeMap::new(),
@@ -88,14 +104,46 @@ impl Tracked {
             look.now.duration_since(*disk.gone.get_or_insert(look.now)) < look.settle
         });
         self.disk.values_mut().for_each(|disk| disk.quiet = disk.is_quiet(look));
-        self.failed.retain(|number, _| self.disk.contains_key(number));
-        if self.manifest_stamp != found.manifest {
-            self.read_manifest(found.manifest.as_ref());
+        self.see_manifest(found.manifest.as_ref(), look, &unreadable);
+        self.forget_failures(look);
+    }
+
+    /// Failures end with their version, with the settings that caused them, and with their time.
+    fn forget_failures(&mut self, look: Look) {
+        let (disk, manifest) = (&self.disk, &self.manifest);
+        self.failed.retain(|number, failed| {
+            let due = failed.retry.is_some_and(|retry| look.now >= retry);
+            disk.contains_key(number) && same_service(&failed.manifest, manifest) && !due
+        });
+    }
+
+    /// The manifest waits like a version does: it is read when it has been quiet, and its absence
+    /// counts only after it has lasted.
+    fn see_manifest(&mut self, stamp: Option<&Stamp>, look: Look, unreadable: &impl Fn(&Stamp) -> bool) {
+        if self.manifest_read.as_ref().is_some_and(|read| read.as_ref() == stamp) {
+            self.manifest_seen = None;
+            return;
+        }
+        let hidden = self.manifest_read.iter().flatten().any(unreadable);
+        if stamp.is_none() && hidden {
+            return;
+        }
+        if self.manifest_seen.as_ref().is_none_or(|seen| seen.stamp.as_ref() != stamp) {
+            self.manifest_seen = Some(Seen { stamp: stamp.cloned(), since: look.now });
+        }
+        let observed = self.manifest_seen.as_ref().is_some_and(|seen| look.now - seen.since >= look.settle);
+        let quiet = match stamp {
+            Some(stamp) => observed || stamp.quiet_for(look.wall).is_some_and(|quiet| quiet >= look.settle),
+            // A model that never had one need not wait for it.
+            None => observed || self.manifest_read.is_none(),
+        };
+        if quiet {
+            self.read_manifest(stamp);
         }
     }
 
     fn read_manifest(&mut self, stamp: Option<&Stamp>) {
-        self.manifest_stamp = stamp.cloned();
+        self.manifest_read = Some(stamp.cloned());
         match Manifest::read(stamp) {
             Ok(manifest) => {
                 self.manifest = Arc::new(manifest);
@@ -156,13 +204,17 @@ impl Tracked {
 
     /// Versions still to be tried.
     pub fn pending(&self) -> BTreeSet<VersionNumber> {
+        if self.manifest_read.is_none() {
+            // Which of them are wanted is not known yet.
+            return self.disk.keys().copied().collect();
+        }
         let wanted = if self.may_load() { self.wanted() } else { BTreeSet::new() };
         wanted.into_iter().filter(|number| self.is_pending(*number)).collect()
     }
 
-    /// A model whose first manifest is wrong loads nothing.
+    /// A model whose first manifest is wrong, or still being written, loads nothing.
     fn may_load(&self) -> bool {
-        self.problem.is_none() || !self.loaded.is_empty()
+        self.manifest_read.is_some() && (self.problem.is_none() || !self.loaded.is_empty())
     }
 
     /// Versions to load now: wanted, pending, quiet for long enough, and not being loaded.
@@ -202,6 +254,7 @@ impl Tracked {
     pub fn unchanged(&mut self, order: Order) {
         let number = order.found.number;
         self.loading.remove(&number);
+        self.failed.remove(&number);
         if let Some(loaded) = self.loaded.get_mut(&number) {
             loaded.files = order.found.files;
         }
@@ -217,8 +270,24 @@ impl Tracked {
     }
 
     pub fn failed(&mut self, order: Order, reason: String) {
-        self.loading.remove(&order.found.number);
-        self.failed.insert(order.found.number, Failed { files: order.found.files, reason });
+        self.fail(order, reason, None);
+    }
+
+    /// Its files could not be read, which may pass.
+    pub fn unreadable(&mut self, order: Order, reason: String, look: Look) {
+        self.fail(order, reason, Some(look.now + RETRY));
+    }
+
+    fn fail(&mut self, order: Order, reason: String, retry: Option<Instant>) {
+        let number = order.found.number;
+        self.loading.remove(&number);
+        let failed = Failed { files: order.found.files, manifest: order.manifest, reason, retry };
+        self.failed.insert(number, failed);
+    }
+
+    /// Whether it is in a loader's hands.
+    pub fn is_loading(&self, number: VersionNumber) -> bool {
+        self.loading.contains(&number)
     }
 
     /// Decides what serves now; answers it beside the versions that leave service.
@@ -240,6 +309,8 @@ impl Tracked {
         let target_missing = target.is_some_and(|number| !self.loaded.contains_key(&number));
         if !self.disk.is_empty() && (waiting || target_missing) {
             keep.extend(self.default);
+            // One that has just come must not go before it ever served: its successors are not there yet.
+            keep.extend(self.loaded.keys().next_back());
         }
         keep
     }
@@ -268,7 +339,13 @@ impl Tracked {
             }
         }
         versions.sort_by_key(|status| (status.version, status.generation));
-        ModelStatus { problem: self.problem.clone(), versions }
+        ModelStatus { problem: self.problem.clone().or_else(|| self.missing_alias()), versions }
+    }
+
+    /// An alias that names a version which is not there would refuse requests without a word.
+    fn missing_alias(&self) -> Option<String> {
+        let missing = self.manifest.aliases.iter().find(|(_, number)| !self.disk.contains_key(number));
+        missing.map(|(alias, number)| format!("alias '{alias}' names version {number}, which is not there"))
     }
 
     /// Everything that serves, for a model that is gone.

@@ -8,7 +8,6 @@ use super::stats::VersionStats;
 use super::status::{State, VersionStatus};
 use crate::batcher::Lane;
 use crate::engine::{Loaded, Signature};
-use crate::tensor::Tensor;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +27,6 @@ pub struct Version {
     pub manifest: Arc<Manifest>,
     pub load_time: Duration,
     pub stats: VersionStats,
-    /// One row that the model takes: of its golden cases, else made up.
-    pub sample: Vec<Tensor>,
     /// How many golden cases it has passed.
     pub golden_cases: usize,
     /// What was noticed at load and is worth knowing: why rows are not merged, say.
@@ -73,6 +70,9 @@ pub enum LoadFailure {
     /// Its content is what serves already.
     #[error("the content is the same as in service")]
     Unchanged,
+    /// It could not be read now.
+    #[error("{0}")]
+    Unreadable(String),
     #[error("{0}")]
     Failed(String),
 }

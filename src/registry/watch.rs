@@ -60,6 +60,7 @@ impl Registry {
             loader,
             models: BTreeMap::new(),
             retired: Vec::new(),
+            warned: Vec::new(),
             started: Instant::now(),
             untried: None,
         };
@@ -72,7 +73,7 @@ impl Registry {
         self.shared.catalog.load()
     }
 
-    /// Blocks until everything found at start has been tried.
+    /// Blocks until everything found at start has been tried, or the registry has stopped.
     pub fn wait_until_tried(&self) {
         let mut tried = self.shared.tried.lock().unwrap_or_else(PoisonError::into_inner);
         while !*tried {
@@ -87,6 +88,7 @@ impl Registry {
     /// Ends the thread. What serves goes on serving.
     pub fn stop(&self) {
         drop(self.stop.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.shared.set_tried();
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
         }
@@ -130,6 +132,8 @@ struct Watcher {
     models: BTreeMap<ModelName, (Tracked, Arc<Slot>)>,
     /// Versions out of service that may still be answering.
     retired: Vec<Arc<Version>>,
+    /// What the last look warned of.
+    warned: Vec<String>,
     started: Instant,
     /// What the first look found and has not been tried yet; `None` before that look.
     untried: Option<BTreeSet<(ModelName, VersionNumber)>>,
@@ -168,9 +172,7 @@ impl Watcher {
             let (tracked, _) = self.models.entry(name.clone()).or_insert_with(slot);
             tracked.see(model, look, |file| is_unreadable(&found, file));
         }
-        for (path, reason) in &found.unreadable {
-            tracing::debug!(path = %path.display(), reason, "cannot be read");
-        }
+        self.warn(&found);
         self.order();
         self.publish();
         let pause = (look.now.elapsed() * LOOK_SHARE).min(LONGEST_PAUSE).max(self.settings.poll);
@@ -179,6 +181,19 @@ impl Watcher {
             // What was still being written at the start is waited for; after that, no more looks.
             Control::None if self.untried.as_ref().is_some_and(|untried| !untried.is_empty()) => after(pause),
             Control::None => never(),
+        }
+    }
+
+    /// Says what was passed over, once per change.
+    fn warn(&mut self, found: &Found) {
+        let unreadable =
+            found.unreadable.iter().map(|(path, reason)| format!("{} cannot be read: {reason}", path.display()));
+        let warnings: Vec<String> = unreadable.chain(found.passed_over.iter().cloned()).collect();
+        if warnings != self.warned {
+            for warning in warnings.iter().filter(|warning| !self.warned.contains(warning)) {
+                tracing::warn!("{warning}");
+            }
+            self.warned = warnings;
         }
     }
 
@@ -225,6 +240,10 @@ impl Watcher {
                 }
                 Err(LoadFailure::Unchanged) => tracked.unchanged(order),
                 Err(LoadFailure::Changed) => tracked.changed(&order, look),
+                Err(LoadFailure::Unreadable(reason)) => {
+                    tracing::warn!(%model, %version, reason, "version cannot be read now");
+                    tracked.unreadable(order, reason, look);
+                }
                 Err(LoadFailure::Failed(reason)) => {
                     tracing::error!(%model, %version, reason, "version failed; what serves stays");
                     process::counter(names::SWAPS, "result", "failed").increment(1);
@@ -264,7 +283,8 @@ impl Watcher {
         let untried = self.untried.get_or_insert_with(|| all().collect());
         untried.retain(|(name, number)| pending(name).contains(number));
         if self.started.elapsed() > START_PATIENCE {
-            untried.clear();
+            // Files that never come to rest are not waited for; what is being loaded is.
+            untried.retain(|(name, number)| models.get(name).is_some_and(|(tracked, _)| tracked.is_loading(*number)));
         }
         if untried.is_empty() {
             self.shared.set_tried();

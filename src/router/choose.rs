@@ -47,17 +47,19 @@ fn choose_slot<'a>(catalog: &'a Catalog, model: Option<&str>) -> Result<&'a Arc<
 fn no_version(slot: &Slot, serving: &Serving, name: &str) -> RouteError {
     let status = slot.status.load();
     let number = serving.aliases.get(name).copied().or_else(|| name.parse().ok());
-    let known = status.versions.iter().find(|line| Some(line.version) == number);
+    let known = status.versions.iter().find(|line| Some(line.version) == number && line.state != State::Unloaded);
     if let Some(line) = known {
         let reason = line.reason.as_ref().map(|words| format!(" ({words})")).unwrap_or_default();
-        let reason = format!("version {} is {}{reason}", line.version, line.state.name());
+        let state = if line.state == State::Failed { "has failed" } else { "is not ready yet" };
+        let reason = format!("version {} {state}{reason}", line.version);
         return RouteError::NotReady { model: slot.name.to_string(), reason };
     }
     let versions = serving.versions.keys().map(ToString::to_string);
+    let aliases = serving.aliases.iter().filter(|(_, number)| serving.versions.contains_key(number));
     RouteError::UnknownVersion {
         model: slot.name.to_string(),
         version: text::shorten(name, 60),
-        known: versions.chain(serving.aliases.keys().cloned()).collect(),
+        known: versions.chain(aliases.map(|(alias, _)| alias.clone())).collect(),
     }
 }
 

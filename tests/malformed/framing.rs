@@ -21,7 +21,7 @@ fn no_requests() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("a length beyond the integers", post("content-length: 99999999999999999999"), 400),
         ("two lengths", post("content-length: 5\r\ncontent-length: 6"), 400),
         ("an unknown transfer-encoding", post("transfer-encoding: gzip"), 400),
-        ("a path without end", format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000)).into_bytes(), 414),
+        ("a path without end", format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000)).into_bytes(), 431),
         ("headers without number", post(&"a: b\r\n".repeat(200)), 431),
     ]
 }

@@ -53,7 +53,8 @@ impl Session for EchoSession {
 }
 
 fn lane(settings: Settings, pool: &Pool, gate: &Arc<Mutex<()>>, columns: Dim) -> Arc<Lane> {
-    Lane::new(Echo::prepared(&columns, gate), settings, Cost::default(), true, pool, 2).expect("sessions")
+    let (model, cost) = (Echo::prepared(&columns, gate), Cost::default());
+    Lane::new(Work { model, cost, merge: true, trial: Vec::new() }, settings, pool, 2).expect("sessions")
 }
 
 /// No inline path: everything is queued.

@@ -102,18 +102,20 @@ fn node(proto: &pb::NodeProto) -> Node {
 
 fn ends<'a>(infos: impl Iterator<Item = &'a pb::ValueInfoProto>, side: &str) -> Result<Vec<TensorSpec>, LoadError> {
     infos
-        .map(|info| spec(info).map_err(|words| LoadError::Unsupported(format!("{side} '{}' {words}", info.name))))
+        .map(|info| spec(info, side).map_err(|words| LoadError::Unsupported(format!("{side} '{}' {words}", info.name))))
         .collect()
 }
 
-fn spec(info: &pb::ValueInfoProto) -> Result<TensorSpec, String> {
+fn spec(info: &pb::ValueInfoProto, side: &str) -> Result<TensorSpec, String> {
     let Some(TypeValue::TensorType(tensor)) = info.r#type.as_ref().and_then(|ty| ty.value.as_ref()) else {
         return Err("is not a tensor".into());
     };
     let dtype = constant::dtype(tensor.elem_type)?;
-    let dims = match &tensor.shape {
-        Some(shape) => shape.dim.iter().map(dim).collect(),
-        None => vec![Dim::Any(None)],
+    let dims = match (&tensor.shape, side) {
+        (Some(shape), _) => shape.dim.iter().map(dim).collect(),
+        // What comes out shows its shape; what goes in is checked against it.
+        (None, "output") => vec![Dim::Any(None)],
+        (None, _) => return Err("declares no shape: export the model with one".into()),
     };
     Ok(TensorSpec::new(&info.name, dtype, dims))
 }

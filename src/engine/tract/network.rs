@@ -7,7 +7,7 @@
 
 use super::convert::{self, words};
 use crate::engine::onnx::{Graph, pb};
-use crate::engine::{Dim, Prepared, RunError, Session, Signature};
+use crate::engine::{Dim, Prepared, RunError, Session, Signature, TensorSpec};
 use crate::tensor::Tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -61,13 +61,16 @@ impl Network {
 fn typed(proto: &pb::ModelProto, signature: &Signature) -> TractResult<TypedModel> {
     let mut model = onnx().with_ignore_output_shapes(true).parse(proto, None)?.model;
     let rows = model.symbols.sym("rows");
+    // Facts of the file are kept where every axis has its name; a mixture would not unify.
+    let unnamed = |spec: &TensorSpec| spec.dims.iter().any(|dim| matches!(dim, Dim::Any(None)));
+    let renamed = signature.inputs.iter().any(unnamed);
     for (at, spec) in signature.inputs.iter().enumerate() {
-        if spec.dims.iter().any(|dim| matches!(dim, Dim::Any(None))) {
+        if renamed {
             let datum = convert::datum_type(spec.dtype)
                 .ok_or_else(|| format_err!("input '{}' holds {}", spec.name, spec.dtype))?;
             let dims = spec.dims.iter().enumerate().map(|(axis, dim)| match dim {
                 Dim::Fixed(n) => n.to_dim(),
-                Dim::Any(_) if axis == 0 => rows.clone().into(),
+                Dim::Any(_) if axis == 0 && signature.batchable() => rows.clone().into(),
                 Dim::Any(Some(name)) => model.symbols.sym(name).into(),
                 Dim::Any(None) => model.symbols.sym(&format!("in{at}_axis{axis}")).into(),
             });
@@ -129,9 +132,7 @@ impl Plans {
     fn execute(&self, plan: &Plan, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
         let inputs =
             inputs.iter().map(|tensor| convert::to_tract(tensor).map(TValue::from)).collect::<Result<TVec<_>, _>>()?;
-        // The shapes passed the signature; what tract still refuses depends on them (a picture
-        // smaller than its window), so it is the caller's to mend.
-        let outputs = plan.run(inputs).map_err(|error| RunError::Input(words(&error)))?;
+        let outputs = plan.run(inputs).map_err(|error| RunError::Engine(words(&error)))?;
         self.signature
             .outputs
             .iter()

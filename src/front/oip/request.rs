@@ -2,7 +2,8 @@
 
 use crate::engine::{InputError, Signature};
 use crate::front::reply::{ApiError, Cause};
-use crate::json::{ElementError, Elements, JsonError, Kind, NestedError, Reader, integer, nested};
+use crate::front::wrong::Wrong;
+use crate::json::{ElementError, Elements, Kind, NestedError, Reader, integer, nested};
 use crate::tensor::{DType, Shape, Tensor};
 use hyper::HeaderMap;
 use std::time::Duration;
@@ -21,30 +22,6 @@ pub struct Parsed {
     pub timeout: Option<Duration>,
 }
 
-/// A mistake in a body, on its way to becoming a reply.
-enum Wrong {
-    Json(JsonError),
-    Reply(ApiError),
-}
-
-impl From<JsonError> for Wrong {
-    fn from(error: JsonError) -> Self {
-        Self::Json(error)
-    }
-}
-
-impl From<ApiError> for Wrong {
-    fn from(error: ApiError) -> Self {
-        Self::Reply(error)
-    }
-}
-
-impl From<InputError> for Wrong {
-    fn from(error: InputError) -> Self {
-        Self::Reply(error.into())
-    }
-}
-
 /// The binary tensor extension announces itself by a header; its bodies are not JSON.
 pub fn refuse_binary(headers: &HeaderMap) -> Result<(), ApiError> {
     const HEADER: &str = "inference-header-content-length";
@@ -60,12 +37,9 @@ pub fn refuse_binary(headers: &HeaderMap) -> Result<(), ApiError> {
 /// Reads a body straight into the model's tensors.
 pub fn parse(bytes: &[u8], signature: &Signature, max_depth: usize) -> Result<Parsed, ApiError> {
     let mut reader = Reader::new(bytes, max_depth);
-    whole(&mut reader, signature).and_then(|parsed| reader.finish().map(|()| parsed).map_err(Wrong::Json)).map_err(
-        |wrong| match wrong {
-            Wrong::Json(error) => ApiError::field("body", format!("malformed JSON {error}")),
-            Wrong::Reply(error) => error,
-        },
-    )
+    let parsed = whole(&mut reader, signature)?;
+    reader.finish().map_err(Wrong::Json)?;
+    Ok(parsed)
 }
 
 fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong> {

@@ -8,30 +8,34 @@ use crate::tensor::{Data, Tensor};
 /// NaN has no JSON form; people's parsers expect `null`.
 const NAN: NonFinite = NonFinite::Null;
 
-/// Writes the body. A single row also gets `prediction`.
-pub fn write(
-    version: &Version,
-    outputs: &[Tensor],
-    rows: usize,
-    single: bool,
-    prediction_id: &str,
-) -> Result<Vec<u8>, ApiError> {
+/// Writes the body. `rows` is how many rows were asked for; a single one also gets `prediction`.
+///
+/// Outputs that do not count those rows on their first axis (of a model without a batch axis, or
+/// of a detector that found nothing) are written whole.
+pub fn write(version: &Version, outputs: &[Tensor], rows: usize, prediction_id: &str) -> Result<Vec<u8>, ApiError> {
     let roles = &version.roles;
     let Some(main) = outputs.get(roles.prediction) else {
         return Err(ApiError::new(Cause::Internal, "the model gave no output"));
     };
     let mut out = Vec::with_capacity(192 + 24 * rows);
     out.push(b'{');
-    if single {
+    let by_row = |tensor: &Tensor| !tensor.shape().is_empty() && tensor.rows() == rows;
+    if by_row(main) && rows == 1 {
         out.extend_from_slice(b"\"prediction\":");
         prediction(&mut out, version, main, 0);
         out.push(b',');
     }
     out.extend_from_slice(b"\"predictions\":");
-    list(&mut out, rows, |out, row| prediction(out, version, main, row));
+    match by_row(main) {
+        true => list(&mut out, rows, |out, row| prediction(out, version, main, row)),
+        false => whole(&mut out, main),
+    }
     if let Some(scores) = roles.probabilities.and_then(|at| outputs.get(at)) {
         out.extend_from_slice(b",\"probabilities\":");
-        list(&mut out, rows, |out, row| value(out, scores, row));
+        match by_row(scores) {
+            true => list(&mut out, rows, |out, row| value(out, scores, row)),
+            false => whole(&mut out, scores),
+        }
         classes(&mut out, version);
     }
     others(&mut out, version, outputs, rows);
@@ -91,6 +95,14 @@ fn highest(scores: &Tensor, row: usize) -> usize {
     }
 }
 
+/// An output in its own shape; a scalar without brackets.
+fn whole(out: &mut Vec<u8>, tensor: &Tensor) {
+    match tensor.shape().len() {
+        0 => write_element(out, tensor.data(), 0, NAN),
+        _ => write_nested(out, tensor.data(), tensor.shape(), 0, NAN),
+    }
+}
+
 /// One row of an output. A row of one element is written without its brackets.
 fn value(out: &mut Vec<u8>, tensor: &Tensor, row: usize) {
     let width = tensor.shape().row_elements();
@@ -121,10 +133,10 @@ fn others(out: &mut Vec<u8>, version: &Version, outputs: &[Tensor], rows: usize)
         open = true;
         write_str(out, &spec.name);
         out.push(b':');
-        if tensor.rows() == rows {
+        if !tensor.shape().is_empty() && tensor.rows() == rows {
             list(out, rows, |out, row| value(out, tensor, row));
         } else {
-            write_nested(out, tensor.data(), tensor.shape(), 0, NAN);
+            whole(out, tensor);
         }
     }
     if open {

@@ -3,8 +3,9 @@
 use super::rows::Rows;
 use crate::engine::TensorSpec;
 use crate::front::reply::ApiError;
+use crate::front::wrong::Wrong;
 use crate::json::{ElementError, Elements, JsonError, Kind, NestedError, Reader, nested};
-use crate::registry::Version;
+use crate::registry::{Place, Version};
 use crate::tensor::{Shape, Tensor};
 
 /// The member that wraps the rows.
@@ -14,35 +15,6 @@ const ENVELOPE: &str = "features";
 #[derive(Debug)]
 pub struct Parsed {
     pub inputs: Vec<Tensor>,
-    /// One row was given, not a list of rows.
-    pub single: bool,
-}
-
-/// A mistake in a body, on its way to becoming a reply.
-pub(super) enum Wrong {
-    Json(JsonError),
-    Reply(ApiError),
-}
-
-impl From<JsonError> for Wrong {
-    fn from(error: JsonError) -> Self {
-        Self::Json(error)
-    }
-}
-
-impl From<ApiError> for Wrong {
-    fn from(error: ApiError) -> Self {
-        Self::Reply(error)
-    }
-}
-
-impl From<Wrong> for ApiError {
-    fn from(wrong: Wrong) -> Self {
-        match wrong {
-            Wrong::Json(error) => Self::field("body", format!("malformed JSON {error}")),
-            Wrong::Reply(error) => error,
-        }
-    }
 }
 
 /// Reads a body straight into the model's tensors.
@@ -73,7 +45,7 @@ fn whole(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
 
 /// Whether an object is the envelope and not a row: it has the member, which is no column.
 fn has_envelope(mut ahead: Reader<'_>, version: &Version) -> Result<bool, Wrong> {
-    if version.features.place(ENVELOPE).is_some() {
+    if let Some(Place::Element { .. }) = version.features.place(ENVELOPE) {
         return Ok(false);
     }
     let mut found = false;
@@ -119,7 +91,7 @@ fn value(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
 fn record(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     let mut rows = Rows::new(version);
     rows.record(reader)?;
-    Ok(Parsed { inputs: rows.finish()?, single: true })
+    Ok(Parsed { inputs: rows.finish()? })
 }
 
 fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
@@ -137,7 +109,7 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
         _ => {
             let mut rows = Rows::new(version);
             rows.list(reader)?;
-            Ok(Parsed { inputs: rows.finish()?, single: true })
+            Ok(Parsed { inputs: rows.finish()? })
         }
     }
 }
@@ -145,13 +117,13 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
 fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.record(reader))?;
-    Ok(Parsed { inputs: rows.finish()?, single: false })
+    Ok(Parsed { inputs: rows.finish()? })
 }
 
 fn lists(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.list(reader))?;
-    Ok(Parsed { inputs: rows.finish()?, single: false })
+    Ok(Parsed { inputs: rows.finish()? })
 }
 
 /// A list for a model with one input: nested to its rank it is a batch, one less is a row.
@@ -162,7 +134,7 @@ fn one_input(reader: &mut Reader<'_>, version: &Version, spec: &TensorSpec) -> R
     let shape = if single { with_one_row(&shape) } else { shape };
     check_width(&shape, version, spec)?;
     let tensor = Tensor::new(shape, elements.data).map_err(|error| ApiError::field(ENVELOPE, error.to_string()))?;
-    Ok(Parsed { inputs: vec![tensor], single })
+    Ok(Parsed { inputs: vec![tensor] })
 }
 
 fn with_one_row(row: &Shape) -> Shape {

@@ -1,7 +1,8 @@
 //! Rows by column, collected into one buffer per input.
 
-use super::request::{Wrong, listed};
+use super::request::listed;
 use crate::front::reply::ApiError;
+use crate::front::wrong::Wrong;
 use crate::json::{ElementError, Elements, Kind, Reader, nested};
 use crate::registry::{Place, Version};
 use crate::tensor::{Shape, Tensor};
@@ -11,13 +12,16 @@ use crate::text;
 pub(super) struct Rows<'v> {
     version: &'v Version,
     inputs: Vec<Elements>,
+    /// The shape of a row of each input, where its first row has told it.
+    shapes: Vec<Option<Shape>>,
     rows: usize,
 }
 
 impl<'v> Rows<'v> {
     pub fn new(version: &'v Version) -> Self {
-        let inputs = version.signature().inputs.iter().map(|spec| Elements::new(spec.dtype, 1)).collect();
-        Self { version, inputs, rows: 0 }
+        let specs = &version.signature().inputs;
+        let inputs = specs.iter().map(|spec| Elements::new(spec.dtype, 1)).collect();
+        Self { version, inputs, shapes: vec![None; specs.len()], rows: 0 }
     }
 
     /// Adds a row given as a list of values in column order.
@@ -108,9 +112,16 @@ impl<'v> Rows<'v> {
         let wrong = |words: String| ApiError::field(&spec.name, format!("'{}': {words}", spec.name));
         let shape = nested(reader, &mut self.inputs[input]).map_err(|error| wrong(error.to_string()))?;
         let flat = shape.len() <= 1 && spec.row_elements() == shape.elements();
-        match flat || spec.row_fits(&shape) {
-            true => Ok(()),
-            false => Err(wrong(format!("expected a row of shape {}, got {shape}", spec.row_text())).into()),
+        if flat {
+            return Ok(());
+        }
+        if !spec.row_fits(&shape) {
+            return Err(wrong(format!("expected a row of shape {}, got {shape}", spec.row_text())).into());
+        }
+        // Rows of one tensor have one shape, also on the axes that the model leaves open.
+        match self.shapes[input].get_or_insert_with(|| shape.clone()) {
+            first if *first == shape => Ok(()),
+            first => Err(wrong(format!("row {} has shape {shape}, the rows before it {first}", self.rows)).into()),
         }
     }
 
@@ -135,14 +146,15 @@ impl<'v> Rows<'v> {
         let specs = &self.version.signature().inputs;
         self.inputs
             .into_iter()
+            .zip(self.shapes)
             .zip(specs)
-            .map(|(elements, spec)| {
+            .map(|((elements, told), spec)| {
                 let mut shape = Shape::from([rows]);
-                spec.dims.iter().skip(1).for_each(|dim| match dim {
-                    crate::engine::Dim::Fixed(n) => shape.push(*n),
-                    // A free axis takes what is left; with several of them the shape below will not fit.
-                    crate::engine::Dim::Any(_) => shape.push(elements.len() / rows.max(1)),
-                });
+                let fixed = spec.dims.iter().skip(1).map(|dim| usize::try_from(dim.as_i64()).unwrap_or(0));
+                match told {
+                    Some(row) => row.iter().for_each(|dim| shape.push(*dim)),
+                    None => fixed.for_each(|dim| shape.push(dim)),
+                }
                 Tensor::new(shape, elements.data)
                     .map_err(|error| ApiError::field(&spec.name, format!("'{}': {error}", spec.name)))
             })

@@ -85,7 +85,7 @@ impl Classifier {
     }
 
     fn decide_binary(&self, kind: Binary, scores: &[Score], row: &mut [f64]) -> usize {
-        // The trees speak of one column, whichever the file numbers it; ONNX Runtime adds the last base value.
+        // The trees speak of one column, whichever the file numbers it, and mean the second class.
         let spoken = scores.iter().find(|score| score.has).map_or(0.0, |score| score.value);
         let positive = spoken + self.forest.base_values.last().copied().unwrap_or(0.0);
         let (pair, threshold) = match kind {
