@@ -1,0 +1,141 @@
+//! Callers who send too slowly, too much or too often cost the others nothing.
+
+mod common;
+
+use common::client::{Client, Request};
+use common::{PATIENCE, Server, good, json, text};
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+const PREDICT: &str = "/models/wine/predict";
+const WINE: &str = "[11.96,1.09,2.3,21.0,101.0,3.38,2.14,0.13,1.65,3.21,0.99,3.13,886.0]";
+
+fn ask_good(client: &mut Client) {
+    let answer = good("wine", &client.ask(&Request::post(PREDICT, WINE)));
+    assert_eq!(answer["prediction"], "class_1");
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn packed_bodies_are_read_and_bombs_are_not() {
+    let server = Server::with(|config| config.front.max_body = 1 << 20);
+    let mut client = server.client();
+    let packed = Request::post(PREDICT, gzip(WINE.as_bytes())).with("content-encoding", "gzip");
+    assert_eq!(good("gzip", &client.ask(&packed))["prediction"], "class_1");
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(WINE.as_bytes()).expect("memory");
+    let deflated = encoder.finish().expect("memory");
+    let packed = Request::post(PREDICT, deflated).with("content-encoding", "deflate");
+    assert_eq!(good("deflate", &client.ask(&packed))["prediction"], "class_1");
+    let bomb = Request::post(PREDICT, gzip(&vec![b' '; 1 << 30])).with("content-encoding", "gzip");
+    assert!(bomb.body.len() < 1 << 20, "it is small before it is unpacked");
+    let reply = client.ask(&bomb);
+    assert_eq!(reply.status, 413, "{reply}");
+    assert!(text(&json("bomb", &reply), "/error").contains("--max-body"), "{reply}");
+    ask_good(&mut client);
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn a_body_that_does_not_come_is_refused_in_time() {
+    let server = Server::with(|config| config.front.body_time = Duration::from_millis(200));
+    let whole = Request::post(PREDICT, WINE).bytes();
+    let mut slow = server.client();
+    slow.send(&whole[..whole.len() - 5]).expect("sent");
+    let reply = slow.receive().expect("an answer");
+    assert_eq!(reply.status, 408, "{reply}");
+    assert!(text(&json("slow", &reply), "/error").contains("--body-timeout"), "{reply}");
+    assert!(reply.closes(), "what follows is still that body: {reply}");
+    ask_good(&mut server.client());
+    drop(slow);
+    server.stop();
+}
+
+#[test]
+fn the_callers_own_time_limit_covers_its_body() {
+    let server = Server::start();
+    let whole = Request::post(PREDICT, WINE).with("x-timeout-ms", "100").bytes();
+    let mut slow = server.client();
+    slow.send(&whole[..whole.len() - 5]).expect("sent");
+    assert_eq!(slow.receive().expect("an answer").status, 408);
+    drop(slow);
+    server.stop();
+}
+
+/// Asks until the connection is seen closed; only a test that fails waits long.
+fn until_closed(client: &mut Client) -> Duration {
+    let started = Instant::now();
+    while !client.is_closed() {
+        assert!(started.elapsed() < PATIENCE, "still open");
+    }
+    started.elapsed()
+}
+
+#[test]
+fn half_a_head_and_silence_are_closed() {
+    let server = Server::with(|config| {
+        config.front.limits.header_time = Duration::from_millis(300);
+        config.front.limits.idle_time = Duration::from_secs(2);
+    });
+    let mut silent = server.client();
+    let mut half = server.client();
+    half.send(b"POST /predict HTTP/1.1\r\nhost: x\r\nx-a: ").expect("sent");
+    let mut preface = server.client();
+    preface.send(b"PRI * HT").expect("sent");
+    let mut idle = server.client();
+    ask_good(&mut idle);
+    for client in [&mut silent, &mut half, &mut preface] {
+        until_closed(client);
+    }
+    // Between requests the longer limit counts, and asking starts it again.
+    ask_good(&mut idle);
+    assert!(until_closed(&mut idle) > Duration::from_millis(1500));
+    server.stop();
+}
+
+#[test]
+fn connections_beyond_the_limit_are_told_and_room_comes_back() {
+    let server = Server::with(|config| config.front.limits.connections = 3);
+    let mut inside: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    inside.iter_mut().for_each(ask_good);
+    let mut outside = server.client();
+    outside.send(&Request::post(PREDICT, WINE).bytes()).expect("sent");
+    let reply = outside.receive().expect("an answer");
+    assert_eq!(reply.status, 503, "{reply}");
+    assert!(text(&json("outside", &reply), "/error").contains("--max-connections"), "{reply}");
+    assert!(reply.closes() && reply.header("retry-after").is_some());
+    // Those inside do not notice.
+    inside.iter_mut().for_each(ask_good);
+    inside.pop();
+    drop(outside);
+    let started = Instant::now();
+    loop {
+        let mut client = server.client();
+        client.send(&Request::post(PREDICT, WINE).bytes()).expect("sent");
+        if client.receive().is_ok_and(|reply| reply.status == 200) {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "no room comes back");
+    }
+    drop(inside);
+    server.stop();
+}
+
+#[test]
+fn a_head_beyond_the_limit_is_refused() {
+    let server = Server::with(|config| config.front.limits.header_bytes = 8192);
+    let mut client = server.client();
+    let reply = client.ask(&Request::post(PREDICT, WINE).with("x-long", &"a".repeat(10_000)));
+    assert_eq!(reply.status, 431, "{reply}");
+    assert!(reply.closes());
+    ask_good(&mut server.client());
+    server.stop();
+}
