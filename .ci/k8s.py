@@ -80,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--tidegate", required=True, type=lambda path: Path(path).resolve())
     parser.add_argument("--prove", action="store_true")
-    parser.add_argument("root", type=Path)
+    parser.add_argument("root", type=lambda path: Path(path).resolve())
     arguments = parser.parse_args()
     series = metrics_of(arguments.tidegate, arguments.root)
     if arguments.prove:
@@ -105,9 +105,10 @@ def judge(root, tidegate, series):
         mistakes += promql(adapter_queries(adapter), series)
         for overlay in sorted((root / "k8s/overlays").iterdir()) + [root / "k8s/components"]:
             objects, how = build(overlay) if overlay.name != "components" else build_component(root, "models-volume")
-            checks = Objects(overlay.name, objects, image, adapter)
+            name = overlay.name if overlay.name != "components" else "base with models-volume"
+            checks = Objects(name, objects, image, adapter)
             mistakes += checks.mistakes(tidegate) + promql(checks.expressions(), series)
-            facts.append(f"{overlay.name}: {len(objects)} objects ({how}): looked at")
+            facts.append(f"{name}: {len(objects)} objects ({how}): looked at")
         mistakes += runtime(load(root / "k8s/examples/kserve-servingruntime.yaml")[0], image, tidegate)
     except Unbuildable as error:
         mistakes.append(str(error))
@@ -146,8 +147,9 @@ def build(folder):
 
 def build_component(root, name):
     """A component that no overlay has switched on, upon the base."""
-    with tempfile.TemporaryDirectory(dir=root / "k8s/overlays") as folder:
-        lines = {"resources": ["../../base"], "components": [f"../../components/{name}"]}
+    with tempfile.TemporaryDirectory() as folder:
+        base, component = (os.path.relpath(root / "k8s" / part, folder) for part in ("base", f"components/{name}"))
+        lines = {"resources": [base], "components": [component]}
         (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(lines))
         return build(Path(folder))
 
@@ -272,7 +274,7 @@ class Objects:
             name = f"{item['kind']}/{item['metadata']['name']}"
             words += against(CUSTOM[item["kind"]], item, name) if item["kind"] in CUSTOM else kubernetes(item, name)
         identities = [(item["kind"], item["metadata"]["name"]) for item in self.objects]
-        words += [f"{kind}/{name} is there twice" for kind, name in set(identities) if identities.count((kind, name)) > 1]
+        words += [f"{' '.join(two)} is there twice" for two in set(identities) if identities.count(two) > 1]
         words += self.data_port() + self.services() + self.selectors() + self.volumes() + self.autoscaler()
         words += restricted(self.pod["spec"]) + self.stop()
         words += arguments(self.main, tidegate, "Deployment")
@@ -406,7 +408,14 @@ def runtime(item, image, tidegate):
 def arguments(container, tidegate, place):
     """Lets the binary itself read flags and variables. A wrong --settle keeps it from starting."""
     variables = {entry["name"]: entry["value"] for entry in container.get("env", [])}
-    done = subprocess.run([tidegate, *container["args"], "--settle=wrong"], capture_output=True, text=True, env=variables)
+    # The server passes over variables that it does not know, so its help is asked for them.
+    shown = subprocess.run([tidegate, container["args"][0], "--help"], capture_output=True, text=True).stdout
+    shown = " ".join(shown.split())
+    unknown = [name for name in variables if name.startswith("TIDEGATE_") and f"[env: {name}]" not in shown]
+    if unknown:
+        return [f"{place}: tidegate knows no variables {unknown}"]
+    command = [tidegate, *container["args"], "--settle=wrong"]
+    done = subprocess.run(command, capture_output=True, text=True, env=variables)
     mistakes = [line for line in done.stderr.splitlines()[1:] if not line.startswith("--settle:")]
     if done.returncode == 64 and "--settle:" in done.stderr and not mistakes:
         return []
@@ -420,10 +429,13 @@ def metrics_of(tidegate, root):
         broken = Path(folder) / "broken.onnx"
         broken.write_text("not a model")
         command = [tidegate, "serve", root / "models", broken, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0"]
-        server = subprocess.Popen([*command, f"--state={folder}/state"], stdout=subprocess.PIPE,
-                                  stderr=subprocess.DEVNULL, text=True)
+        log = Path(folder) / "log"
+        with log.open("w") as errors:
+            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=folder)
         try:
-            line = next(line for line in server.stdout if line.startswith("listening on "))
+            line = next((line for line in server.stdout if line.startswith("listening on ")), None)
+            if line is None:
+                sys.exit(f"FAILED: the binary did not start: {log.read_text()}")
             data, admin = re.findall(r"http://[0-9.:]+", line)
             refused(f"{data}/v2/models/wine/infer")
             # The count is there once the answer is; it may follow it by a moment.
@@ -468,26 +480,40 @@ def promql(expressions, series):
     words = []
     for place, text in expressions:
         try:
-            promql_parser.parse(text)
+            tree = promql_parser.parse(text)
         except ValueError as error:
             words.append(f"{place}: {error}: {text}")
             continue
-        names = set(re.findall(r"\btidegate_\w+", text))
-        words += [f"{place}: the binary shows no metric {name}" for name in sorted(names - set(series))]
-        known = {}
-        for name in names & set(series):
-            for label, values in series[name].items():
-                known.setdefault(label, set()).update(values)
-        grouped = [label for group in re.findall(r"\bby\s*\(([^)]*)\)", text) for label in re.split(r",\s*", group)]
-        compared = re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"', text)
-        for label in [*grouped, *(label for label, _ in compared)]:
-            if label not in SCRAPE_LABELS and label not in known:
-                words.append(f"{place}: no metric in it has a label {label}")
-        for label, values in compared:
-            if label not in SCRAPE_LABELS:
-                missing = set(values.split("|")) - known.get(label, set())
-                words += [f"{place}: {label} is never {value}" for value in sorted(missing)]
+        words += [f"{place}: {line}" for line in query(tree, series)]
     return words
+
+
+def query(node, series):
+    """One node of a query and all below it."""
+    words = [line for child in below(node) for line in query(child, series)]
+    if isinstance(node, promql_parser.VectorSelector):
+        labels = series.get(node.name)
+        if labels is None:
+            return [f"the binary shows no metric {node.name}"]
+        for matcher in node.matchers.matchers:
+            if matcher.name not in SCRAPE_LABELS:
+                never = set(matcher.value.split("|")) - labels.get(matcher.name, set())
+                words += [f"{node.name}: {matcher.name} is never {value}" for value in sorted(never)]
+    if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
+        known = SCRAPE_LABELS.union(*(series.get(name, {}) for name in metrics_in(node)))
+        words += [f"no metric in it has a label {label}" for label in node.modifier.labels if label not in known]
+    return words
+
+
+def below(node):
+    parts = [getattr(node, name, None) for name in ("lhs", "rhs", "expr", "param", "vector_selector")]
+    return [part for part in [*parts, *getattr(node, "args", [])] if part is not None]
+
+
+def metrics_in(node):
+    if isinstance(node, promql_parser.VectorSelector):
+        return {node.name}
+    return set().union(*(metrics_in(child) for child in below(node)))
 
 
 # ---- The image --------------------------------------------------------------------------------------------------
@@ -557,7 +583,8 @@ PLANTED = [
     (BASE + "deployment.yaml", "path: /readyz, port: admin", "path: /ready, port: admin", "readinessProbe"),
     (BASE + "deployment.yaml", "runAsNonRoot: true", "runAsNonRoot: false", "root"),
     (BASE + "deployment.yaml", "image: tidegate:0.1.0", "image: tidegate:latest", "not of version"),
-    (BASE + "deployment.yaml", "mountPath: /target", "mountPaht: /target", "mountPaht"),
+    (BASE + "deployment.yaml", "mountPath: /target", "mountPaht: /target", "mountPath"),
+    (BASE + "deployment.yaml", "TIDEGATE_ADMIN_LISTEN, value", "TIDEGATE_ADMIN_LISTENS, value", "no variables"),
     (BASE + "services.yaml", "targetPort: admin", "targetPort: metrics", "leads to no port"),
     (PRODUCTION + "pdb.yaml", "name: tidegate\n  # A", "name: tideagte\n  # A", "no labels of the Pods"),
     (PRODUCTION + "kustomization.yaml", "- pdb.yaml", "- pbd.yaml", "pbd.yaml"),
@@ -573,12 +600,13 @@ PLANTED = [
     (RULES, 'state="failed"', 'state="broken"', "never broken"),
     (RULES, "QUEUE_FULL", "QUEUE_FUL", "never QUEUE_FUL"),
     (RULES, "absent(", "absent((", "absent"),
-    ("k8s/examples/prometheus-adapter-rules.yaml", "sum(rate(<<", "sum(rate(x<<", "no metric|adapter"),
+    (RULES, "max by (namespace, pod, model)", "max by (namespace, pod, modle)", "a label modle"),
+    ("k8s/examples/prometheus-adapter-rules.yaml", "sum(rate(<<", "sum(rate(x<<", "no metric"),
     ("k8s/examples/kserve-servingruntime.yaml", "containerPort: 8080", "containerPort: 8081", "not the image's"),
     ("k8s/examples/kserve-servingruntime.yaml", "--model-control=none", "--model-control=never", "does not take"),
     ("Dockerfile", "COPY benches benches", "COPY bench benches", "not there"),
     ("Dockerfile", "COPY src src", "COPY docs src", "leaves it out"),
-    ("Dockerfile", "USER 65532:65532\nWORKDIR", "USER root\nWORKDIR", "USER root"),
+    ("Dockerfile", "USER 65532:65532\n# SIGTERM", "USER root\n# SIGTERM", "USER root"),
     ("Dockerfile", "EXPOSE 8080 9090", "EXPOSE 8080 9091", "exposes"),
     (".dockerignore", "!loadtest/bare\n", "", "leaves it out"),
 ]
