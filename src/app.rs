@@ -5,7 +5,7 @@
 
 use crate::batcher::Pool;
 use crate::config::Config;
-use crate::front::admin::Admin;
+use crate::front::admin::{Access, Admin, Facts, TokenFile};
 use crate::front::{Front, Limits, Listener, serve_connections};
 use crate::metrics::{names, process};
 use crate::registry::Registry;
@@ -29,6 +29,8 @@ const ADMIN_GRACE: Duration = Duration::from_secs(1);
 pub enum StartError {
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    #[error("--admin-token-file: {0}")]
+    Token(String),
 }
 
 /// Bound sockets and checked settings.
@@ -50,13 +52,18 @@ impl App {
     pub fn start(self) -> Result<Running, StartError> {
         process::install();
         let (address, admin_address) = (self.data.address()?, self.admin.address()?);
+        let token =
+            self.config.admin_token_file.as_deref().map(TokenFile::open).transpose().map_err(StartError::Token)?;
+        let access = Access::new(token, admin_address);
         let life = Arc::new(Lifecycle::default());
-        let pool = Arc::new(Pool::new(self.config.threads)?);
+        let pool = Arc::new(Pool::with_limits(self.config.threads, self.config.queued)?);
         let registry = Arc::new(Registry::start(self.config.registry.clone(), &pool)?);
         let (stop_data, data_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let limits = self.config.front.limits.clone();
-        let admin = start_admin(self.admin, Admin::new(registry.clone(), life.clone()), limits, admin_stopped)?;
+        let facts = Facts { threads: self.config.threads, settings: self.config.front.clone() };
+        let admin = Admin::new(registry.clone(), life.clone(), access, facts);
+        let admin = start_admin(self.admin, admin, limits, admin_stopped)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(self.config.threads)
             .thread_name("io")
@@ -105,7 +112,7 @@ fn start_admin(
     let accepted = process::counter(names::CONNECTIONS, "port", "admin");
     let answer = move |request| {
         let admin = admin.clone();
-        async move { admin.answer(&request) }
+        async move { admin.answer(request).await }
     };
     std::thread::Builder::new().name("admin".into()).spawn(move || {
         runtime.block_on(async {

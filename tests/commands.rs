@@ -25,7 +25,7 @@ fn check_passes_good_models_and_prints_their_signature() {
     let output = tidegate(&["check", path(&models())]);
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
     let text = words(&output);
-    for part in ["ok churn version 2", "4 golden cases passed", "contract BYTES [-1,1]", "engine   tract"] {
+    for part in ["ok churn version 2", "4 golden cases passed", "contract BYTES [-1,1]", "engine     tract"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }

@@ -173,3 +173,25 @@ fn a_file_that_claims_the_moon_fails_alone() {
     drop(client);
     server.stop();
 }
+
+#[test]
+fn a_file_that_memory_could_not_hold_is_not_even_read() {
+    let (x, y) = (end("x", FLOAT, &[Any("n"), Of(2)]), end("y", FLOAT, &[Any("n"), Of(2)]));
+    let (dir, server) = serve(&[("good", model(node("Relu", &["x"]), x, y, vec![]))]);
+    // Four tebibytes that take no disk.
+    let file = std::fs::File::create(dir.path().join("giant.onnx")).expect("made");
+    file.set_len(1 << 42).expect("a sparse file");
+    let mut client = server.client();
+    let started = std::time::Instant::now();
+    loop {
+        let reply = client.ask(&Request::post("/models/giant/predict", "[1]"));
+        if reply.status == 503 && json("giant", &reply)["error"].as_str().is_some_and(|words| words.contains("leaves"))
+        {
+            break;
+        }
+        assert!(started.elapsed() < common::PATIENCE, "{reply}");
+    }
+    assert_eq!(predict(&mut client, "good", &body!([[1, -1]]))["predictions"], body!([[1.0, 0.0]]));
+    drop(client);
+    server.stop();
+}

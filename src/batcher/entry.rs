@@ -6,6 +6,7 @@
 use super::{BatchError, Lane};
 use crate::tensor::Tensor;
 use std::future::poll_fn;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub struct Answer {
 pub(super) struct Entry {
     pub rows: usize,
     pub bytes: usize,
+    /// Rows that waited before it when it was admitted.
+    pub ahead: AtomicUsize,
     pub key: u64,
     pub arrived: Instant,
     pub deadline: Instant,
@@ -64,7 +67,7 @@ impl Entry {
     pub fn new(inputs: Vec<Tensor>, rows: usize, key: u64, arrived: Instant, deadline: Instant) -> Arc<Self> {
         let bytes = inputs.iter().map(Tensor::bytes).sum();
         let cell = Mutex::new(Cell { stage: Stage::Waiting(inputs), waker: None });
-        Arc::new(Self { rows, bytes, key, arrived, deadline, cell, done: Condvar::new() })
+        Arc::new(Self { rows, bytes, ahead: AtomicUsize::new(0), key, arrived, deadline, cell, done: Condvar::new() })
     }
 
     pub fn is_waiting(&self) -> bool {

@@ -13,6 +13,9 @@ pub enum BatchError {
     /// The queue is full now.
     #[error("the queue is full: {depth} {unit} wait and {limit_name} is {limit}; try again later")]
     QueueFull { limit_name: &'static str, unit: &'static str, limit: usize, depth: usize },
+    /// It would have waited past its deadline: refused at once, while another replica may still answer.
+    #[error("{rows_ahead} rows wait already: the answer would come in about {} ms, the deadline is in {} ms", .predicted.as_millis(), .left.as_millis())]
+    Hopeless { rows_ahead: usize, predicted: Duration, left: Duration },
     /// The deadline passed before there was an answer.
     #[error("no answer within the deadline{}", allowed(.0))]
     Deadline(Duration),

@@ -1,6 +1,7 @@
 //! One version's way from requests to its engine.
 
 use super::entry::Entry;
+use super::pace::Pace;
 use super::policy::Limits;
 use super::pool::{Line, Next};
 use super::queue::{Cut, Job, Queue};
@@ -9,6 +10,7 @@ use super::{Answer, BatchError, CloseReason, LaneStats, Pool, Settings, Ticket, 
 use crate::engine::{Dim, Prepared, RunError, Signature};
 use crate::tensor::Tensor;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +55,7 @@ pub struct Lane {
     queue: Mutex<Queue>,
     line: Arc<Line>,
     stats: LaneStats,
+    pace: Pace,
     /// Whether the shape of a row may differ between requests.
     shapes_vary: bool,
     /// Whether the measured cost speaks for every request: it was measured at one shape.
@@ -67,8 +70,21 @@ impl Lane {
         let shapes_vary = shapes_vary(model.signature());
         let cost_is_known = !shapes_vary && (merge || is_fixed(model.signature()));
         let sessions = Sessions::new(model, ahead)?;
-        let (queue, line, stats) = (Mutex::default(), pool.line(), LaneStats::default());
-        Ok(Arc::new(Self { settings, cost, merge, trial, sessions, queue, line, stats, shapes_vary, cost_is_known }))
+        let (line, stats, pace) = (pool.line(), LaneStats::default(), Pace::default());
+        let queue = Mutex::new(Queue::new(line.budget.clone()));
+        Ok(Arc::new(Self {
+            settings,
+            cost,
+            merge,
+            trial,
+            sessions,
+            queue,
+            line,
+            stats,
+            pace,
+            shapes_vary,
+            cost_is_known,
+        }))
     }
 
     /// Inputs that the model is known to take.
@@ -125,12 +141,26 @@ impl Lane {
     fn enqueue(self: &Arc<Self>, entry: Arc<Entry>) -> Result<(), BatchError> {
         let deadline = entry.deadline;
         let mut queue = self.lock();
+        self.check_hope(&entry, queue.rows())?;
         queue.admit(entry, &self.settings)?;
         let wants_worker = self.wants_worker(&queue, deadline);
         queue.workers += usize::from(wants_worker);
         drop(queue);
         if wants_worker && !self.line.push(self.clone()) {
             self.give_up();
+        }
+        Ok(())
+    }
+
+    /// Refuses what would only wait to expire: its caller learns so now, and its place goes to one
+    /// who can still be answered.
+    fn check_hope(&self, entry: &Entry, rows_ahead: usize) -> Result<(), BatchError> {
+        let own = if self.cost_is_known { self.cost.estimate(entry.rows) } else { Duration::ZERO };
+        let predicted = self.pace.predict(rows_ahead) + own;
+        let left = entry.deadline.saturating_duration_since(entry.arrived);
+        if rows_ahead > 0 && predicted > left {
+            self.stats.hopeless.add(1);
+            return Err(BatchError::Hopeless { rows_ahead, predicted, left });
         }
         Ok(())
     }
@@ -252,6 +282,7 @@ impl Lane {
     fn hand_over(&self, entry: &Entry, started: Instant, compute: Duration, outcome: Result<Vec<Tensor>, BatchError>) {
         let queue = started.saturating_duration_since(entry.arrived);
         self.stats.queue.observe_duration(queue);
+        self.pace.observe(entry.ahead.load(Relaxed), queue);
         let answer = outcome.map(|outputs| Answer { outputs, timing: Timing { queue, compute } });
         if !entry.finish(answer) {
             self.stats.wasted.add(1);

@@ -8,9 +8,11 @@
 //! `policy` decides what to cut as a pure function; `entry` is the one cell shared by a caller and
 //! a worker; `run` contains an engine's failures to the request that caused them.
 
+mod budget;
 mod entry;
 mod error;
 mod lane;
+mod pace;
 mod policy;
 mod pool;
 mod queue;
@@ -19,6 +21,7 @@ mod scatter;
 mod settings;
 mod stats;
 
+pub use budget::{Budget, Limits};
 pub use entry::{Answer, Ticket, Timing};
 pub use error::BatchError;
 pub use lane::{Cost, Lane, Submitted, Work};

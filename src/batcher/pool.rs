@@ -4,7 +4,8 @@
 //! sends it to the back of the line if more is waiting. So a hot model never starves a cold one,
 //! and the number of threads does not grow with the number of models.
 
-use super::Lane;
+use super::{Budget, Lane, Limits};
+use crate::sync::priority;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,8 +23,8 @@ pub struct Pool {
 }
 
 /// The line the lanes stand in.
-#[derive(Default)]
 pub(super) struct Line {
+    pub budget: Arc<Budget>,
     state: Mutex<State>,
     wake: Condvar,
 }
@@ -69,9 +70,15 @@ pub(super) enum Next {
 }
 
 impl Pool {
-    /// Starts `threads` workers.
+    /// Starts `threads` workers, with the default limits for the process.
     pub fn new(threads: usize) -> std::io::Result<Self> {
-        let line = Arc::new(Line::default());
+        Self::with_limits(threads, Limits::default())
+    }
+
+    /// Starts `threads` workers for lanes that share `limits`.
+    pub fn with_limits(threads: usize, limits: Limits) -> std::io::Result<Self> {
+        let budget = Arc::new(Budget::new(limits));
+        let line = Arc::new(Line { budget, state: Mutex::default(), wake: Condvar::default() });
         let pool = Self { line: line.clone(), threads: Mutex::default() };
         for number in 0..threads.max(1) {
             let line = line.clone();
@@ -79,6 +86,11 @@ impl Pool {
             pool.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         }
         Ok(pool)
+    }
+
+    /// What waits in the whole process.
+    pub fn budget(&self) -> &Budget {
+        &self.line.budget
     }
 
     pub(super) fn line(&self) -> Arc<Line> {
@@ -130,6 +142,7 @@ impl Line {
     }
 
     fn work(&self) {
+        priority::lower_this_thread(priority::COMPUTE);
         while let Some(lane) = self.next() {
             let turn = catch_unwind(AssertUnwindSafe(|| lane.turn()));
             let goes_on = match turn {

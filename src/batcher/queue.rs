@@ -2,18 +2,19 @@
 
 use super::entry::Entry;
 use super::policy::{self, Decision, Limits, Pending};
-use super::{BatchError, CloseReason, Settings};
+use super::{BatchError, Budget, CloseReason, Settings};
 use crate::tensor::Tensor;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// Dead entries tolerated before they are swept out.
 const SLACK: usize = 64;
 
 /// Waiting requests in order of arrival, among them some whose callers have left.
-#[derive(Default)]
 pub(super) struct Queue {
+    budget: Arc<Budget>,
     entries: VecDeque<Arc<Entry>>,
     live: usize,
     rows: usize,
@@ -42,6 +43,20 @@ pub(super) enum Cut {
 }
 
 impl Queue {
+    pub fn new(budget: Arc<Budget>) -> Self {
+        Self {
+            budget,
+            entries: VecDeque::new(),
+            live: 0,
+            rows: 0,
+            bytes: 0,
+            workers: 0,
+            running: 0,
+            parked: None,
+            closed: false,
+        }
+    }
+
     pub fn rows(&self) -> usize {
         self.rows
     }
@@ -57,6 +72,8 @@ impl Queue {
         }
         room("queue_rows", "rows", limits.queue_rows, self.rows, entry.rows)?;
         room("queue_bytes", "bytes", limits.queue_bytes, self.bytes, entry.bytes)?;
+        self.budget.take(entry.rows, entry.bytes)?;
+        entry.ahead.store(self.rows, Relaxed);
         self.rows += entry.rows;
         self.bytes += entry.bytes;
         self.live += 1;
@@ -66,6 +83,7 @@ impl Queue {
 
     /// Gives the place of an entry back that is no longer waiting.
     pub fn release(&mut self, entry: &Entry) {
+        self.budget.give_back(entry.rows, entry.bytes);
         self.rows -= entry.rows;
         self.bytes -= entry.bytes;
         self.live -= 1;

@@ -19,6 +19,8 @@ pub struct LaneStats {
     pub deadline: Counter,
     /// Requests whose deadline passed before they were computed.
     pub expired: Counter,
+    /// Requests refused because they would have waited past their deadline.
+    pub hopeless: Counter,
     /// Requests whose caller left before they were computed.
     pub cancelled: Counter,
     /// Requests computed for a caller who was gone by then.
@@ -39,6 +41,7 @@ impl Default for LaneStats {
             delay: Counter::default(),
             deadline: Counter::default(),
             expired: Counter::default(),
+            hopeless: Counter::default(),
             cancelled: Counter::default(),
             wasted: Counter::default(),
             errors: Counter::default(),

@@ -1,9 +1,15 @@
 //! The commands, one file each.
 
+mod admin;
 mod check;
 mod health;
+mod http;
+mod inspect;
 mod log;
+mod measure;
+mod offline;
 mod serve;
+mod table;
 mod usage;
 
 use clap::{Arg, Command};
@@ -13,6 +19,17 @@ use std::process::ExitCode;
 const USAGE: u8 = 64;
 /// Any other failure.
 const FAILURE: u8 = 1;
+
+/// Prints a line; nobody reading is no reason to fail.
+macro_rules! say {
+    ($($part:tt)*) => {{ let _ = std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($part)*))); }};
+}
+use say;
+
+const CHECK: &str = "Load a model, test it against its golden cases, print its signature; exit 1 on any failure";
+const INSPECT: &str = "Show all about a model: inputs, outputs, operators, engine, memory, measured cost per row";
+const LOAD: &str = "Have a running server load a version and keep it in service; exit 1 where it cannot";
+const UNLOAD: &str = "Have a running server take a version out of service and leave it out";
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
@@ -26,7 +43,10 @@ pub fn run() -> ExitCode {
     };
     match matches.subcommand() {
         Some(("serve", arguments)) => serve::run(arguments),
-        Some(("check", arguments)) => check::run(arguments),
+        Some(("check", arguments)) => offline::run(arguments, check::show),
+        Some(("inspect", arguments)) => offline::run(arguments, inspect::show),
+        Some(("models", arguments)) => admin::models(arguments),
+        Some((verb @ ("load" | "unload"), arguments)) => admin::control(verb, arguments),
         Some(("health", arguments)) => health::run(arguments),
         _ => ExitCode::from(USAGE),
     }
@@ -39,16 +59,11 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(usage::serve())
-        .subcommand(
-            Command::new("check")
-                .about("Load a model, test it against its golden cases, print its signature; exit 1 on any failure")
-                .arg(
-                    Arg::new("model")
-                        .value_name("MODEL")
-                        .required(true)
-                        .help("a model file, a model directory, or a directory of models"),
-                ),
-        )
+        .subcommand(offline::command("check", CHECK))
+        .subcommand(offline::command("inspect", INSPECT))
+        .subcommand(admin::models_command())
+        .subcommand(admin::control_command("load", LOAD, "number or alias [default: what model.toml wants]"))
+        .subcommand(admin::control_command("unload", UNLOAD, "number or alias [default: all of them]"))
         .subcommand(
             Command::new("health").about("Exit 0 when a server is ready").arg(
                 Arg::new("url")

@@ -94,7 +94,7 @@ impl Greeting {
         self.registry.wait_until_tried();
         let catalog = self.registry.catalog();
         let slots = catalog.sorted();
-        let mut text = table(&slots);
+        let mut text = overview(&slots);
         text.push_str(&format!("\nlistening on http://{}, admin on http://{}", self.address, self.admin_address));
         match &self.registry.readiness().reason {
             None => text.push_str("; ready\n"),
@@ -112,7 +112,7 @@ impl Greeting {
     }
 }
 
-fn table(slots: &[&Arc<Slot>]) -> String {
+fn overview(slots: &[&Arc<Slot>]) -> String {
     let mut rows = vec![["MODEL", "VERSION", "ENGINE", "LOADED IN", "STATE", "REASON"].map(str::to_owned)];
     for slot in slots {
         let status: Arc<ModelStatus> = slot.status.load_full();
@@ -134,17 +134,7 @@ fn table(slots: &[&Arc<Slot>]) -> String {
             rows.push([slot.name.to_string(), "-".into(), "-".into(), "-".into(), "failed".into(), problem.clone()]);
         }
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..5).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        for (cell, width) in row.iter().zip(&widths) {
-            text.push_str(&format!("{cell:<width$}  "));
-        }
-        text.push_str(&row[5]);
-        text.push('\n');
-    }
-    text
+    super::table::table(&rows)
 }
 
 /// The version whose example is shown: of the default model, else of the one with the fewest columns.

@@ -1,6 +1,7 @@
 //! Every setting of `serve`, once.
 
-use crate::{front, registry, text};
+use crate::{batcher, front, registry, text};
+use front::admin::TokenFile;
 use registry::Control;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ const DEEPEST: usize = 512;
 
 /// Heads need some room: a browser's are a few hundred bytes, a mesh's a few thousand.
 const SMALLEST_HEAD: usize = 4096;
+
+const MODEL_CONTROL: &str = "follow the directories, load only what is asked for on the admin port, or load once";
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +29,15 @@ pub enum LogFormat {
 pub struct Config {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
+    /// Holds the token that control needs.
+    pub admin_token_file: Option<PathBuf>,
     pub threads: usize,
     pub drain_delay: Duration,
     pub grace: Duration,
     pub log_format: LogFormat,
     pub log: String,
+    /// What may wait over all models.
+    pub queued: batcher::Limits,
     pub front: front::Settings,
     pub registry: registry::Settings,
 }
@@ -40,11 +47,13 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            admin_token_file: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             drain_delay: Duration::ZERO,
             grace: Duration::from_secs(30),
             log_format: LogFormat::Auto,
             log: "info".to_owned(),
+            queued: batcher::Limits::default(),
             front: front::Settings::default(),
             registry: registry::Settings::default(),
         }
@@ -105,6 +114,17 @@ pub const KEYS: &[Key] = &[
     key("admin-listen", "ADDR", "127.0.0.1:9090", "admin port: metrics, probes, models", |config, texts| {
         put(&mut config.admin_listen, address(texts))
     }),
+    key(
+        "admin-token-file",
+        "FILE",
+        "",
+        "token that every request under /api needs, and control off loopback",
+        |config, texts| {
+            let path = PathBuf::from(one(texts));
+            // Read here to report it beside other mistakes; the server reads it again at its start.
+            put(&mut config.admin_token_file, TokenFile::open(&path).map(|_| Some(path)))
+        },
+    ),
     key("threads", "N", "one per core", "I/O threads, and as many compute threads", |config, texts| {
         put(&mut config.threads, at_least_one(texts))?;
         config.registry.sessions = 2 * config.threads;
@@ -121,13 +141,14 @@ pub const KEYS: &[Key] = &[
             Ok(())
         })
     },
-    key("model-control", "poll|none", "poll", "follow the directories, or load once", |config, texts| {
+    key("model-control", "poll|explicit|none", "poll", MODEL_CONTROL, |config, texts| {
         put(
             &mut config.registry.control,
             match one(texts) {
                 "poll" => Ok(Control::Poll),
+                "explicit" => Ok(Control::Explicit),
                 "none" => Ok(Control::None),
-                other => Err(format!("expected poll or none, got '{other}'")),
+                other => Err(format!("expected poll, explicit or none, got '{other}'")),
             },
         )
     }),
@@ -139,6 +160,12 @@ pub const KEYS: &[Key] = &[
     }),
     key("grace", "TIME", "30s", "time to finish open requests before giving up on them", |config, texts| {
         put(&mut config.grace, text::duration(one(texts)))
+    }),
+    key("max-queued-rows", "N", "65536", "rows that may wait in the whole process", |config, texts| {
+        put(&mut config.queued.rows, at_least_one(texts))
+    }),
+    key("max-queued-bytes", "SIZE", "256MiB", "bytes of input that may wait in the whole process", |config, texts| {
+        put(&mut config.queued.bytes, text::size(one(texts)))
     }),
     key("max-body", "SIZE", "64MiB", "largest request body", |config, texts| {
         put(&mut config.front.max_body, text::size(one(texts)))

@@ -75,21 +75,27 @@ async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, ApiError> {
 /// Reads what is left of a body that was refused, within bounds: a caller who is still sending
 /// would otherwise meet a closed connection instead of the answer. Tells whether the end was reached.
 pub async fn discard(body: &mut Incoming) -> bool {
-    let announced = body.size_hint().lower();
+    if body.size_hint().lower() > DISCARD as u64 {
+        return false;
+    }
     let reading = async {
         let mut left = DISCARD;
-        while let Some(Ok(frame)) = body.frame().await {
-            let size = frame.data_ref().map_or(0, Bytes::len);
-            left = match left.checked_sub(size) {
-                Some(left) => left,
-                None => return,
-            };
+        loop {
+            match body.frame().await {
+                // Only this tells the end of a chunked body; it does not know its length.
+                None => return true,
+                Some(Err(_)) => return false,
+                Some(Ok(frame)) => {
+                    let size = frame.data_ref().map_or(0, Bytes::len);
+                    match left.checked_sub(size) {
+                        Some(rest) => left = rest,
+                        None => return false,
+                    }
+                }
+            }
         }
     };
-    if announced <= DISCARD as u64 {
-        let _ = tokio::time::timeout(DISCARD_TIME, reading).await;
-    }
-    body.is_end_stream()
+    tokio::time::timeout(DISCARD_TIME, reading).await.unwrap_or(false)
 }
 
 fn too_large(got: usize, limit: usize) -> ApiError {

@@ -8,7 +8,7 @@ use crate::router::{PredictError, RouteError};
 use crate::text;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 /// A finished answer.
@@ -22,10 +22,18 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub enum Cause {
     /// The request is wrong: mend it.
     BadRequest,
+    /// No token, or not the right one.
+    Unauthenticated,
+    /// Not to be done here at all, as the server was started.
+    Forbidden,
     /// No such path, model or version.
     NotFound,
     /// The path does not take this method.
     Method,
+    /// It does not go together with the server's state or settings.
+    Conflict,
+    /// The version asked for cannot be loaded: mend its files.
+    LoadFailed,
     /// The request was too slow in coming.
     SlowRequest,
     /// The request is larger than a limit allows.
@@ -59,10 +67,14 @@ const fn row(cause: Cause, status: StatusCode, grpc: u8, code: &'static str, ret
 }
 
 /// The table.
-pub const TABLE: [Row; 11] = [
+pub const TABLE: [Row; 15] = [
     row(Cause::BadRequest, StatusCode::BAD_REQUEST, 3, "INVALID_ARGUMENT", false),
+    row(Cause::Unauthenticated, StatusCode::UNAUTHORIZED, 16, "UNAUTHENTICATED", false),
+    row(Cause::Forbidden, StatusCode::FORBIDDEN, 7, "PERMISSION_DENIED", false),
     row(Cause::NotFound, StatusCode::NOT_FOUND, 5, "NOT_FOUND", false),
     row(Cause::Method, StatusCode::METHOD_NOT_ALLOWED, 12, "METHOD_NOT_ALLOWED", false),
+    row(Cause::Conflict, StatusCode::CONFLICT, 9, "FAILED_PRECONDITION", false),
+    row(Cause::LoadFailed, StatusCode::UNPROCESSABLE_ENTITY, 9, "LOAD_FAILED", false),
     row(Cause::SlowRequest, StatusCode::REQUEST_TIMEOUT, 4, "REQUEST_TIMEOUT", false),
     row(Cause::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, 8, "TOO_LARGE", false),
     row(Cause::MediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "UNSUPPORTED_MEDIA_TYPE", false),
@@ -75,8 +87,8 @@ pub const TABLE: [Row; 11] = [
 
 impl Cause {
     pub fn row(self) -> &'static Row {
-        static ROWS: [Row; 11] = TABLE;
-        ROWS.iter().find(|row| row.cause == self).unwrap_or(&ROWS[10])
+        static ROWS: [Row; TABLE.len()] = TABLE;
+        ROWS.iter().find(|row| row.cause == self).unwrap_or(&ROWS[TABLE.len() - 1])
     }
 }
 
@@ -142,6 +154,9 @@ impl ApiError {
         if self.cause.row().retry {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_MS.div_ceil(1000)));
         }
+        if self.cause == Cause::Unauthenticated {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
@@ -187,6 +202,10 @@ impl From<BatchError> for ApiError {
             BatchError::QueueFull { limit_name, limit, depth, .. } => {
                 (Cause::QueueFull, Some((limit_name, limit, depth)))
             }
+            BatchError::Hopeless { rows_ahead, left, .. } => (
+                Cause::QueueFull,
+                Some(("deadline_ms", usize::try_from(left.as_millis()).unwrap_or(usize::MAX), rows_ahead)),
+            ),
             BatchError::Deadline(_) => (Cause::Deadline, None),
             BatchError::Input(_) => (Cause::BadRequest, None),
             BatchError::Engine(_) | BatchError::Panicked => (Cause::Internal, None),

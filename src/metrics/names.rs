@@ -17,6 +17,8 @@ pub const DROPPED: Family = (
     "tidegate_dropped_requests_total",
     "Admitted requests that nobody had an answer of: expired, cancelled, wasted (computed for a caller who had left).",
 );
+pub const SHED: Family =
+    ("tidegate_shed_requests_total", "Requests refused because they would have waited past their deadline.");
 pub const ENGINE_FAILURES: Family = ("tidegate_engine_failures_total", "Failed runs of an engine: error, panic.");
 pub const QUEUE_ROWS: Family = ("tidegate_queue_rows", "Rows waiting now.");
 pub const IN_FLIGHT: Family = ("tidegate_in_flight", "Requests being answered now.");

@@ -72,6 +72,10 @@ impl Page<'_> {
             let stats = version.lane.stats();
             vec![("expired", &stats.expired), ("cancelled", &stats.cancelled), ("wasted", &stats.wasted)]
         });
+        out.family(names::SHED.0, names::SHED.1, Kind::Counter);
+        for version in self.versions {
+            out.counter(names::SHED.0, &labels(version), &version.lane.stats().hopeless);
+        }
         self.labelled(out, names::ENGINE_FAILURES, "kind", |version| {
             let stats = version.lane.stats();
             vec![("error", &stats.errors), ("panic", &stats.panics)]

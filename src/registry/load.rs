@@ -11,6 +11,7 @@ use super::version::{LoadFailure, Version};
 use crate::batcher::{Cost, Lane, Pool, Work};
 use crate::engine::conformance::{self, Case, Closeness};
 use crate::engine::{Dim, Loaded, Prepared, RunError, Session, Signature, golden, onnx, tabular};
+use crate::sync::memory;
 use crate::tensor::{Data, Element, Tensor, each};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +43,7 @@ pub fn load(order: &Order, settings: &Settings, pool: &Pool) -> Result<Version, 
 fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Version, LoadFailure> {
     let Order { model, found, manifest, generation, in_service } = order;
     let started = Instant::now();
+    check_memory(found)?;
     let files = Files::read(found)?;
     if in_service.as_ref() == Some(&files.digest) {
         return Err(LoadFailure::Unchanged);
@@ -77,6 +79,28 @@ fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Ver
         golden_cases: cases.len(),
         notes,
     })
+}
+
+/// Memory that a load may take at its peak, for each byte of the model file: the file itself, the
+/// decoded graph, the prepared model and its plans.
+const PEAK_PER_BYTE: u64 = 5;
+/// And what it takes whatever the size.
+const PEAK_BASE: u64 = 16 << 20;
+
+/// Refuses a load that the process could not hold, before it is begun: being killed for want of
+/// memory would take every other model along.
+fn check_memory(found: &FoundVersion) -> Result<(), LoadFailure> {
+    let Some(file) = found.model_file() else { return Ok(()) };
+    let needed = file.len.saturating_mul(PEAK_PER_BYTE).saturating_add(PEAK_BASE);
+    match memory::available() {
+        Some(available) if needed > available.bytes => Err(LoadFailure::Unreadable(format!(
+            "loading may take {} MiB, but {} leaves {} MiB; it is tried again later",
+            needed >> 20,
+            available.limit,
+            available.bytes >> 20
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Elements that a row may have: a file that claims more would have us take memory on its word.

@@ -4,11 +4,12 @@ use super::load::{Order, load};
 use super::settings::Settings;
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
+use crate::sync::{memory, priority};
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use std::sync::Arc;
 
 /// Versions loaded at the same time, so that a slow one does not hold up the others.
-const THREADS: usize = 2;
+pub const LOADER_THREADS: usize = 2;
 
 /// What became of an order.
 pub(super) struct Outcome {
@@ -27,11 +28,13 @@ impl Loader {
         // Unbounded, yet small: there is at most one order per version on disk.
         let (orders, work) = unbounded::<Order>();
         let (done, outcomes) = unbounded();
-        for number in 0..THREADS {
+        for number in 0..LOADER_THREADS {
             let (work, done, settings, pool) = (work.clone(), done.clone(), settings.clone(), pool.clone());
             std::thread::Builder::new().name(format!("loader-{number}")).spawn(move || {
+                priority::lower_this_thread(priority::BACKGROUND);
                 for order in work {
                     let result = load(&order, &settings, &pool);
+                    memory::release();
                     if done.send(Outcome { order, result }).is_err() {
                         return;
                     }

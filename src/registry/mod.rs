@@ -6,7 +6,9 @@
 //! into the model's [`Slot`]. A request loads the slot once and keeps what it found: the version it
 //! chose stays whole until the last such request has its answer.
 
+mod control;
 mod digest;
+mod events;
 mod exposition;
 mod features;
 mod load;
@@ -22,9 +24,12 @@ mod tracked;
 mod version;
 mod watch;
 
+pub use control::{ControlError, Controlled, Verb};
+pub use events::{Event, Moment, What, Who};
 pub use exposition::expose;
 pub use features::{Features, Place};
 pub use load::{Order, load};
+pub use loader::LOADER_THREADS;
 pub use manifest::{Card, Manifest, OutputKind};
 pub use roles::Roles;
 pub use settings::{Control, Settings};

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Control {
     /// Follow the directories.
     Poll,
+    /// Follow the directories, but load only what is asked for.
+    Explicit,
     /// Load what is there at start, then look no more.
     None,
 }
@@ -28,6 +30,8 @@ pub struct Settings {
     pub sessions: usize,
     /// Models without which the server is not ready.
     pub required: Vec<String>,
+    /// How long a request to load or unload waits until it has been done.
+    pub patience: Duration,
 }
 
 impl Default for Settings {
@@ -42,6 +46,7 @@ impl Default for Settings {
             // Compute threads and I/O threads, of which there is one per core each.
             sessions: 2 * cores,
             required: Vec::new(),
+            patience: Duration::from_secs(30),
         }
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! Everything here is decided from values and the time, so it is tested without files or threads.
 
+mod asked;
+
 use super::load::Order;
 use super::manifest::{Manifest, Versions};
 use super::slot::Serving;
 use super::source::{FoundModel, FoundVersion, ModelName, Stamp, VersionNumber};
 use super::status::{ModelStatus, State, VersionStatus};
 use super::version::Version;
+use asked::Asked;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -54,6 +57,9 @@ struct Seen {
 /// How long until an unreadable file is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
+/// Why a version that the manifest may well want is not loaded.
+const UNLOADED: &str = "unloaded by request";
+
 pub(super) struct Tracked {
     name: ModelName,
     manifest: Arc<Manifest>,
@@ -61,6 +67,7 @@ pub(super) struct Tracked {
     manifest_read: Option<Option<Stamp>>,
     manifest_seen: Option<Seen>,
     problem: Option<String>,
+    asked: Asked,
     disk: BTreeMap<VersionNumber, OnDisk>,
     loaded: BTreeMap<VersionNumber, InService>,
     failed: BTreeMap<VersionNumber, Failed>,
@@ -70,13 +77,15 @@ pub(super) struct Tracked {
 }
 
 impl Tracked {
-    pub fn new(name: ModelName) -> Self {
+    /// `follows`: whether what the manifest wants is loaded without being asked for.
+    pub fn new(name: ModelName, follows: bool) -> Self {
         Self {
             name,
             manifest: Arc::default(),
             manifest_read: None,
             manifest_seen: None,
             problem: None,
+            asked: Asked::new(follows),
             disk: BTreeMap::new(),
             loaded: BTreeMap::new(),
             failed: BTreeMap::new(),
@@ -104,6 +113,8 @@ impl Tracked {
             look.now.duration_since(*disk.gone.get_or_insert(look.now)) < look.settle
         });
         self.disk.values_mut().for_each(|disk| disk.quiet = disk.is_quiet(look));
+        let disk = &self.disk;
+        self.asked.see(|number| disk.get(&number).map(|disk| disk.found.files.as_slice()));
         self.see_manifest(found.manifest.as_ref(), look, &unreadable);
         self.forget_failures(look);
     }
@@ -157,8 +168,15 @@ impl Tracked {
         }
     }
 
-    /// Versions that should be in service, by the manifest.
+    /// Versions that should be in service: by the manifest, and by what was asked for.
     fn wanted(&self) -> BTreeSet<VersionNumber> {
+        let mut wanted = if self.asked.follows() { self.by_manifest() } else { BTreeSet::new() };
+        wanted.extend(self.asked.pinned().filter(|number| self.disk.contains_key(number)));
+        wanted.retain(|number| !self.asked.is_barred(*number));
+        wanted
+    }
+
+    fn by_manifest(&self) -> BTreeSet<VersionNumber> {
         let on_disk = || self.disk.keys().copied();
         let mut wanted: BTreeSet<VersionNumber> = match &self.manifest.versions {
             Versions::All => on_disk().collect(),
@@ -174,7 +192,7 @@ impl Tracked {
     /// other out for ever.
     fn latest(&self) -> BTreeSet<VersionNumber> {
         let mut latest = BTreeSet::new();
-        for (number, disk) in self.disk.iter().rev() {
+        for (number, disk) in self.disk.iter().rev().filter(|(number, _)| !self.asked.is_barred(**number)) {
             latest.insert(*number);
             let being_written = !disk.quiet && !self.loaded.contains_key(number);
             if !being_written && !self.has_failed(*number) {
@@ -204,7 +222,7 @@ impl Tracked {
 
     /// Versions still to be tried.
     pub fn pending(&self) -> BTreeSet<VersionNumber> {
-        if self.manifest_read.is_none() {
+        if self.manifest_read.is_none() && self.asked.follows() {
             // Which of them are wanted is not known yet.
             return self.disk.keys().copied().collect();
         }
@@ -285,6 +303,16 @@ impl Tracked {
         self.failed.insert(number, failed);
     }
 
+    /// Whether the load that has just ended was somebody's doing; answered once.
+    pub fn take_credit(&mut self, number: VersionNumber) -> bool {
+        self.asked.take_credit(number)
+    }
+
+    /// What serves under a number now.
+    pub fn in_service(&self, number: VersionNumber) -> Option<&Arc<Version>> {
+        self.loaded.get(&number).map(|at| &at.version)
+    }
+
     /// Whether it is in a loader's hands.
     pub fn is_loading(&self, number: VersionNumber) -> bool {
         self.loading.contains(&number)
@@ -306,7 +334,8 @@ impl Tracked {
         let mut keep = self.wanted();
         let waiting = keep.iter().any(|number| self.is_pending(*number) && !self.loaded.contains_key(number));
         let target = Serving::default_alias(&self.manifest.aliases);
-        let target_missing = target.is_some_and(|number| !self.loaded.contains_key(&number));
+        let target_missing =
+            target.is_some_and(|number| !self.loaded.contains_key(&number) && self.asked.may_come(number));
         if !self.disk.is_empty() && (waiting || target_missing) {
             keep.extend(self.default);
             // One that has just come must not go before it ever served: its successors are not there yet.
@@ -335,7 +364,8 @@ impl Tracked {
         versions.extend(draining.iter().map(|version| version.status(State::Draining)));
         for number in self.disk.keys() {
             if !versions.iter().any(|status| status.version == *number) {
-                versions.push(VersionStatus::bare(*number, State::Unloaded, None));
+                let reason = self.asked.is_barred(*number).then(|| UNLOADED.to_owned());
+                versions.push(VersionStatus::bare(*number, State::Unloaded, reason));
             }
         }
         versions.sort_by_key(|status| (status.version, status.generation));

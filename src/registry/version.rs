@@ -70,7 +70,7 @@ pub enum LoadFailure {
     /// Its content is what serves already.
     #[error("the content is the same as in service")]
     Unchanged,
-    /// It could not be read now.
+    /// It could not be read, or not be held, now; that may pass.
     #[error("{0}")]
     Unreadable(String),
     #[error("{0}")]

@@ -1,19 +1,28 @@
 //! The registry's own thread: look, order, take in, publish.
 
+mod control;
+mod tell;
+
+use super::control::{Command, ControlError, Controlled, Verb, Waiter};
+use super::events::{Event, Events, Moment, Who};
 use super::loader::{Loader, Outcome};
 use super::settings::{Control, Settings};
 use super::slot::{Catalog, Slot};
 use super::source::{self, Found, FoundModel, ModelName, Stamp, VersionNumber};
+use super::status::State;
 use super::tracked::{Look, Tracked};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::metrics::{names, process};
+use crate::sync::memory;
 use arc_swap::ArcSwap;
-use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick};
+use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
+use tell::Told;
+use tokio::sync::oneshot;
 
 /// How long a start waits for files that never come to rest.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -25,6 +34,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// The models in service, kept true by a thread of its own.
 pub struct Registry {
     shared: Arc<Shared>,
+    /// Unbounded: each caller has at most one in it, and callers are as many as connections.
+    commands: Sender<Command>,
     stop: Mutex<Option<Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -33,6 +44,9 @@ pub struct Registry {
 struct Shared {
     catalog: ArcSwap<Catalog>,
     required: Vec<String>,
+    /// Whether only what was asked for is loaded.
+    explicit: bool,
+    events: Events,
     /// Set once everything found at start has been tried.
     tried: Mutex<bool>,
     tried_now: Condvar,
@@ -51,21 +65,25 @@ pub struct Readiness {
 impl Registry {
     /// Starts watching; returns before anything is loaded.
     pub fn start(settings: Settings, pool: &Arc<Pool>) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { required: settings.required.clone(), ..Shared::default() });
+        let explicit = settings.control == Control::Explicit;
+        let shared = Arc::new(Shared { required: settings.required.clone(), explicit, ..Shared::default() });
         let loader = Loader::start(&settings, pool)?;
         let (stop, stopped) = bounded(1);
+        let (commands, asked) = unbounded();
         let watcher = Watcher {
             shared: shared.clone(),
             settings,
             loader,
             models: BTreeMap::new(),
             retired: Vec::new(),
+            waiting: Vec::new(),
             warned: Vec::new(),
             started: Instant::now(),
             untried: None,
         };
-        let thread = std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped))?;
-        Ok(Self { shared, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        let thread =
+            std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped, &asked))?;
+        Ok(Self { shared, commands, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
     }
 
     /// The models as they are now. Hold it no longer than it takes to find a slot.
@@ -83,6 +101,21 @@ impl Registry {
 
     pub fn readiness(&self) -> Readiness {
         self.shared.readiness()
+    }
+
+    /// Loads or unloads a version, or where none is named those that `model.toml` wants, and waits
+    /// until that is done, has failed, or has taken as long as a caller is let wait.
+    pub async fn control(&self, verb: Verb, model: &str, version: Option<&str>) -> Result<Controlled, ControlError> {
+        let (answer, answered) = oneshot::channel();
+        let (model, version) = (model.to_owned(), version.map(str::to_owned));
+        // A registry that has stopped drops the command, and with it the answer.
+        let _ = self.commands.send(Command { verb, model, version, answer });
+        answered.await.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    /// What happened to the models, the oldest first.
+    pub fn events(&self) -> Vec<Event> {
+        self.shared.events.list()
     }
 
     /// Ends the thread. What serves goes on serving.
@@ -108,7 +141,8 @@ impl Shared {
         let serves = |slot: &Arc<Slot>| slot.serving.load().default.is_some();
         let missing: Vec<&str> =
             self.required.iter().map(String::as_str).filter(|name| !catalog.get(name).is_some_and(serves)).collect();
-        let any = catalog.models.is_empty() || catalog.models.values().any(serves);
+        let mut expected = catalog.models.values().filter(|slot| !self.explicit || was_asked_for(slot)).peekable();
+        let any = expected.peek().is_none() || expected.any(serves);
         let reason = match (tried, missing.is_empty(), any) {
             (false, ..) => Some("models are still loading".to_owned()),
             (_, false, _) => Some(format!("required models do not serve: {}", missing.join(", "))),
@@ -125,6 +159,12 @@ impl Shared {
     }
 }
 
+/// Whether anything of a model is in service, on its way there, or has failed to come.
+fn was_asked_for(slot: &Slot) -> bool {
+    let came = |state| matches!(state, State::Loading | State::Ready | State::Failed);
+    slot.status.load().versions.iter().any(|line| came(line.state))
+}
+
 struct Watcher {
     shared: Arc<Shared>,
     settings: Settings,
@@ -132,6 +172,8 @@ struct Watcher {
     models: BTreeMap<ModelName, (Tracked, Arc<Slot>)>,
     /// Versions out of service that may still be answering.
     retired: Vec<Arc<Version>>,
+    /// Requests that are not done yet.
+    waiting: Vec<Waiter>,
     /// What the last look warned of.
     warned: Vec<String>,
     started: Instant,
@@ -140,7 +182,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn watch(mut self, stopped: &Receiver<()>) {
+    fn watch(mut self, stopped: &Receiver<()>, asked: &Receiver<Command>) {
         // Draining versions are let go even where nothing is polled.
         let reap = tick(self.settings.poll);
         let outcomes = self.loader.outcomes.clone();
@@ -150,6 +192,10 @@ impl Watcher {
                 recv(stopped) -> _ => return,
                 recv(outcomes) -> outcome => match outcome {
                     Ok(outcome) => self.take_in(outcome),
+                    Err(_) => return,
+                },
+                recv(asked) -> command => match command {
+                    Ok(command) => next_look = self.obey(command).unwrap_or(next_look),
                     Err(_) => return,
                 },
                 recv(next_look) -> _ => next_look = self.look(),
@@ -168,16 +214,17 @@ impl Watcher {
         let found = source::find(&self.settings.paths);
         self.drop_gone(&found, look);
         for (name, model) in &found.models {
-            let slot = || (Tracked::new(name.clone()), Arc::new(Slot::new(name.clone())));
+            let follows = self.settings.control != Control::Explicit;
+            let slot = || (Tracked::new(name.clone(), follows), Arc::new(Slot::new(name.clone())));
             let (tracked, _) = self.models.entry(name.clone()).or_insert_with(slot);
             tracked.see(model, look, |file| is_unreadable(&found, file));
         }
         self.warn(&found);
         self.order();
-        self.publish();
+        self.publish(Who::Watcher);
         let pause = (look.now.elapsed() * LOOK_SHARE).min(LONGEST_PAUSE).max(self.settings.poll);
         match self.settings.control {
-            Control::Poll => after(pause),
+            Control::Poll | Control::Explicit => after(pause),
             // What was still being written at the start is waited for; after that, no more looks.
             Control::None if self.untried.as_ref().is_some_and(|untried| !untried.is_empty()) => after(pause),
             Control::None => never(),
@@ -213,7 +260,9 @@ impl Watcher {
         for name in empty {
             if let Some((tracked, _)) = self.models.remove(&name) {
                 tracing::info!(model = %name, "model removed");
-                self.retired.extend(tracked.into_versions());
+                let left = tracked.into_versions();
+                tell::unloaded(&self.shared.events, Who::Watcher, &left);
+                self.retired.extend(left);
             }
         }
     }
@@ -229,36 +278,48 @@ impl Watcher {
     fn take_in(&mut self, outcome: Outcome) {
         let look = self.now();
         let Outcome { order, result } = outcome;
+        let mut who = Who::Watcher;
         // The model may have gone while its version was loaded.
         if let Some((tracked, _)) = self.models.get_mut(&order.model) {
             let (model, version) = (order.model.clone(), order.found.number);
+            // A version that changed while it was read is tried again, for whoever asked for it.
+            if !matches!(result, Err(LoadFailure::Changed)) && tracked.take_credit(version) {
+                who = Who::Api;
+            }
+            let told = Told { events: &self.shared.events, who, order: &order };
+            let before = tracked.in_service(version).map(|version| Moment::of(version));
             match result {
                 Ok(loaded) => {
                     log_loaded(&loaded);
+                    told.loaded(before, &loaded);
                     process::counter(names::SWAPS, "result", "ok").increment(1);
                     self.retired.extend(tracked.succeeded(order, loaded));
                 }
                 Err(LoadFailure::Unchanged) => tracked.unchanged(order),
                 Err(LoadFailure::Changed) => tracked.changed(&order, look),
                 Err(LoadFailure::Unreadable(reason)) => {
-                    tracing::warn!(%model, %version, reason, "version cannot be read now");
+                    tracing::warn!(%model, %version, reason, "version cannot be loaded now");
+                    told.failed(before, &reason);
                     tracked.unreadable(order, reason, look);
                 }
                 Err(LoadFailure::Failed(reason)) => {
                     tracing::error!(%model, %version, reason, "version failed; what serves stays");
+                    told.failed(before, &reason);
                     process::counter(names::SWAPS, "result", "failed").increment(1);
                     tracked.failed(order, reason);
                 }
             }
         }
         self.order();
-        self.publish();
+        self.publish(who);
     }
 
     /// Stores what serves now, model by model, and the list of models where it has changed.
-    fn publish(&mut self) {
+    fn publish(&mut self, who: Who) {
         for (tracked, slot) in self.models.values_mut() {
             let (serving, left) = tracked.serve();
+            tell::swapped(&self.shared.events, who, slot, &serving);
+            tell::unloaded(&self.shared.events, who, &left);
             self.retired.extend(left);
             if !slot.serving.load().is_same(&serving) {
                 slot.serving.store(Arc::new(serving));
@@ -273,6 +334,7 @@ impl Watcher {
             self.shared.catalog.store(Arc::new(Catalog { models }));
         }
         self.check_tried();
+        self.answer_waiting();
     }
 
     /// Tells whoever waits once everything the first look found has been tried.
@@ -307,8 +369,10 @@ impl Watcher {
         let before = self.retired.len();
         self.retired.retain(|version| Arc::strong_count(version) > 1 || Arc::strong_count(&version.lane) > 1);
         if self.retired.len() != before {
+            memory::release();
             self.publish_status();
         }
+        self.answer_waiting();
     }
 }
 

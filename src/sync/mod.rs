@@ -1,5 +1,7 @@
-//! Small shared state that no floor owns.
+//! Small shared state and a few words with the system that no floor owns.
 
+pub mod memory;
 mod phase;
+pub mod priority;
 
 pub use phase::{Lifecycle, Phase};

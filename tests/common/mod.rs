@@ -40,6 +40,10 @@ impl Server {
         self.running.address()
     }
 
+    pub fn admin_address(&self) -> SocketAddr {
+        self.running.admin_address()
+    }
+
     /// A new connection to the data port.
     pub fn client(&self) -> Client {
         Client::connect(self.running.address())

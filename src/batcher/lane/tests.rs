@@ -254,3 +254,60 @@ fn a_stopped_pool_answers_what_still_waits() {
     let refused = submit(&lane, &[2.0], 1).and_then(Ticket::wait);
     assert_eq!(refused.expect_err("nobody works"), BatchError::Stopped);
 }
+
+#[test]
+fn a_request_that_would_wait_past_its_deadline_is_refused_at_once() {
+    let pool = Pool::new(1).expect("threads");
+    let gate = Arc::new(Mutex::new(()));
+    let lane = lane(Settings { instances: 1, max_rows: 1, ..queued() }, &pool, &gate, Dim::Fixed(1));
+    // Two requests while the gate is shut for 50 ms: the second waited that long behind one row.
+    let held = gate.lock().expect("gate");
+    let first = submit(&lane, &[0.0], 1).expect("room");
+    while lane.queued_rows() > 0 {
+        thread::yield_now();
+    }
+    let behind: Vec<Ticket> = (1..3).map(|x| submit(&lane, &[x as f32], 1).expect("room")).collect();
+    let shut = Instant::now();
+    while shut.elapsed() < Duration::from_millis(50) {
+        thread::yield_now();
+    }
+    drop(held);
+    first.wait().expect("answered");
+    behind.into_iter().for_each(|ticket| drop(ticket.wait().expect("answered")));
+    // Ten rows wait: at 50 ms a row, 20 ms are hopeless, and a minute is not.
+    let held = gate.lock().expect("gate");
+    let busy = submit(&lane, &[0.0], 1).expect("room");
+    while lane.queued_rows() > 0 {
+        thread::yield_now();
+    }
+    let ahead: Vec<Ticket> = (0..10).map(|x| submit(&lane, &[x as f32], 1).expect("room")).collect();
+    let soon = lane.submit(tensor(&[1.0], 1), 1, Instant::now() + Duration::from_millis(20)).err().expect("hopeless");
+    assert!(matches!(soon, BatchError::Hopeless { rows_ahead: 10, .. }), "{soon}");
+    assert_eq!((lane.queued_rows(), lane.stats().hopeless.get()), (10, 1));
+    let later = lane.submit(tensor(&[1.0], 1), 1, Instant::now() + Duration::from_secs(60)).expect("room");
+    drop(held);
+    busy.wait().expect("answered");
+    ahead.into_iter().for_each(|ticket| drop(ticket.wait().expect("answered")));
+    let Submitted::Queued(later) = later else { panic!("queued") };
+    later.wait().expect("answered");
+    assert_eq!(pool.budget().used(), (0, 0), "every place was given back");
+}
+
+#[test]
+fn lanes_share_the_limits_of_the_process() {
+    let pool = Pool::with_limits(1, crate::batcher::Limits { rows: 3, bytes: 1 << 20 }).expect("threads");
+    let gate = Arc::new(Mutex::new(()));
+    let held = gate.lock().expect("gate");
+    let lanes = [0, 1].map(|_| lane(Settings { instances: 1, ..queued() }, &pool, &gate, Dim::Fixed(1)));
+    let busy = submit(&lanes[0], &[0.0], 1).expect("room");
+    while lanes[0].queued_rows() > 0 {
+        thread::yield_now();
+    }
+    let waiting: Vec<Ticket> = (0..3).map(|at| submit(&lanes[at % 2], &[1.0], 1).expect("room for three")).collect();
+    let full = submit(&lanes[1], &[1.0], 1).err().expect("no room for four");
+    assert!(matches!(full, BatchError::QueueFull { limit_name: "max_queued_rows", limit: 3, depth: 3, .. }), "{full}");
+    drop(held);
+    busy.wait().expect("answered");
+    waiting.into_iter().for_each(|ticket| drop(ticket.wait().expect("answered")));
+    assert_eq!(pool.budget().used(), (0, 0));
+}

@@ -1,6 +1,14 @@
-//! The admin port: metrics, probes and the index, on a thread that the data path cannot slow down.
+//! The admin port: metrics, probes, the index, and control, on a thread that the data path cannot
+//! slow down.
+//!
+//! `access` says who may do what; `serve` reads the path; one file answers each part of `/api`.
 
+mod access;
+mod control;
 mod index;
+mod process;
 mod serve;
 
+pub use access::{Access, TokenFile};
+pub use process::Facts;
 pub use serve::Admin;

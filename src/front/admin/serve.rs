@@ -1,65 +1,100 @@
 //! One admin request to one reply.
 
-use super::index;
+use super::{Access, Facts, control, index, process as about};
 use crate::front::ids::Ids;
-use crate::front::probes;
 use crate::front::reply::{ApiError, Cause, Reply, json};
+use crate::front::{body, probes};
 use crate::metrics::{Exposition, process};
-use crate::registry::{self, Registry};
+use crate::registry::{self, Registry, Verb};
 use crate::sync::Lifecycle;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Everything a request on the admin port needs.
 pub struct Admin {
     registry: Arc<Registry>,
     life: Arc<Lifecycle>,
+    access: Access,
+    facts: Facts,
+    started: Instant,
+}
+
+/// What a path of the admin port asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Metrics,
+    Live,
+    Ready,
+    Models,
+    Model(&'a str),
+    Events,
+    Process,
+    Control(Verb, &'a str),
 }
 
 impl Admin {
-    pub fn new(registry: Arc<Registry>, life: Arc<Lifecycle>) -> Self {
-        Self { registry, life }
+    pub fn new(registry: Arc<Registry>, life: Arc<Lifecycle>, access: Access, facts: Facts) -> Self {
+        Self { registry, life, access, facts, started: Instant::now() }
     }
 
-    /// Answers any request. A body is not read: no path here takes one.
-    pub fn answer(&self, request: &Request<Incoming>) -> Reply {
-        let path = request.uri().path();
-        self.dispatch(request.method(), path).unwrap_or_else(|error| error.reply(&Ids::new(request.headers())))
+    /// Answers any request; whatever goes wrong becomes a reply.
+    pub async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let (parts, mut incoming) = request.into_parts();
+        let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, &mut incoming).await;
+        let mut reply = result.unwrap_or_else(|error| error.reply(&Ids::new(&parts.headers)));
+        let unread = !incoming.is_end_stream() && !body::discard(&mut incoming).await;
+        if unread && parts.version <= Version::HTTP_11 {
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        reply
     }
 
-    fn dispatch(&self, method: &Method, path: &str) -> Result<Reply, ApiError> {
-        let reply: Box<dyn Fn() -> Result<Reply, ApiError> + '_> = match path {
-            "/metrics" => Box::new(|| Ok(self.metrics())),
-            "/livez" => Box::new(|| Ok(probes::live())),
-            "/readyz" => Box::new(|| Ok(probes::ready(&self.registry.readiness(), self.life.is_leaving()))),
-            "/api/models" => Box::new(|| Ok(json(StatusCode::OK, index::models(&self.registry.catalog()).to_string()))),
-            _ => match path.strip_prefix("/api/models/") {
-                Some(name) if !name.is_empty() && !name.contains('/') => Box::new(move || self.model(name)),
-                _ => return Err(unknown(path)),
-            },
+    async fn dispatch(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        incoming: &mut Incoming,
+    ) -> Result<Reply, ApiError> {
+        // First of all, so that a stranger does not learn which paths there are.
+        if path == "/api" || path.starts_with("/api/") {
+            self.access.check(headers)?;
+        }
+        let route = find(path).ok_or_else(|| unknown(path))?;
+        check_method(method, path, route)?;
+        match route {
+            Route::Control(verb, model) => control::answer(&self.registry, verb, model, headers, incoming).await,
+            facts => self.facts(facts),
+        }
+    }
+
+    fn facts(&self, route: Route<'_>) -> Result<Reply, ApiError> {
+        let shown = match route {
+            Route::Metrics => return Ok(self.metrics()),
+            Route::Live => return Ok(probes::live()),
+            Route::Ready => return Ok(probes::ready(&self.registry.readiness(), self.life.is_leaving())),
+            Route::Models => index::models(&self.registry.catalog()),
+            Route::Model(name) => self.model(name)?,
+            Route::Events => serde_json::json!({"events": self.registry.events()}),
+            Route::Process => about::page(&self.facts, self.started),
+            Route::Control(..) => return Err(ApiError::new(Cause::Internal, "routed twice")),
         };
-        if method != Method::GET && method != Method::HEAD {
-            let words = format!("{method} is not allowed on {}: use GET, HEAD", crate::text::shorten(path, 80));
-            let field = Some("method".into());
-            return Err(ApiError { allow: Some("GET, HEAD"), field, ..ApiError::new(Cause::Method, words) });
-        }
-        reply()
+        Ok(json(StatusCode::OK, shown.to_string()))
     }
 
-    fn model(&self, name: &str) -> Result<Reply, ApiError> {
+    fn model(&self, name: &str) -> Result<serde_json::Value, ApiError> {
         let catalog = self.registry.catalog();
-        match catalog.get(name) {
-            Some(slot) => Ok(json(StatusCode::OK, index::model_in_full(slot).to_string())),
-            None => {
-                let known = catalog.sorted().iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
-                let words = format!("no model '{}': the models are {known}", crate::text::shorten(name, 60));
-                Err(ApiError { field: Some("model".into()), ..ApiError::new(Cause::NotFound, words) })
-            }
-        }
+        let slot = catalog.get(name).ok_or_else(|| {
+            let known = catalog.sorted().iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
+            let words = format!("no model '{}': the models are {known}", crate::text::shorten(name, 60));
+            ApiError { field: Some("model".into()), ..ApiError::new(Cause::NotFound, words) }
+        })?;
+        Ok(index::model_in_full(slot))
     }
 
     fn metrics(&self) -> Reply {
@@ -73,9 +108,57 @@ impl Admin {
     }
 }
 
+fn find(path: &str) -> Option<Route<'_>> {
+    Some(match path {
+        "/metrics" => Route::Metrics,
+        "/livez" => Route::Live,
+        "/readyz" => Route::Ready,
+        "/api/models" => Route::Models,
+        "/api/events" => Route::Events,
+        "/api/process" => Route::Process,
+        _ => match path.strip_prefix("/api/models/")?.split_once('/') {
+            None => Route::Model(path.strip_prefix("/api/models/").filter(|name| !name.is_empty())?),
+            Some((model, "load")) => Route::Control(Verb::Load, model),
+            Some((model, "unload")) => Route::Control(Verb::Unload, model),
+            Some(_) => return None,
+        },
+    })
+}
+
+fn check_method(method: &Method, path: &str, route: Route<'_>) -> Result<(), ApiError> {
+    let (takes, fits) = match route {
+        Route::Control(..) => ("POST", method == Method::POST),
+        _ => ("GET, HEAD", method == Method::GET || method == Method::HEAD),
+    };
+    if fits {
+        return Ok(());
+    }
+    let words = format!("{method} is not allowed on {}: use {takes}", crate::text::shorten(path, 80));
+    Err(ApiError { allow: Some(takes), field: Some("method".into()), ..ApiError::new(Cause::Method, words) })
+}
+
 fn unknown(path: &str) -> ApiError {
     let path = crate::text::shorten(path, 80);
-    let words =
-        format!("no such path: {path}. The admin port has /metrics, /livez, /readyz, /api/models, /api/models/NAME");
+    let words = format!(
+        "no such path: {path}. The admin port has /metrics, /livez, /readyz, /api/models, /api/models/NAME, \
+         POST /api/models/NAME/load, POST /api/models/NAME/unload, /api/events, /api/process"
+    );
     ApiError { field: Some("path".into()), ..ApiError::new(Cause::NotFound, words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_where_they_say() {
+        assert_eq!(find("/api/models/m"), Some(Route::Model("m")));
+        assert_eq!(find("/api/models/m/load"), Some(Route::Control(Verb::Load, "m")));
+        assert_eq!(find("/api/models/m/unload"), Some(Route::Control(Verb::Unload, "m")));
+        for path in
+            ["/", "/api", "/api/", "/api/models/", "/api/models/m/", "/api/models/m/load/", "/api/models/m/drop"]
+        {
+            assert_eq!(find(path), None, "{path}");
+        }
+    }
 }

@@ -1,0 +1,104 @@
+//! Models loaded for a look, with no server: what `check` and `inspect` have in common.
+
+use super::{FAILURE, log, say};
+use crate::batcher::Pool;
+use crate::config::LogFormat;
+use crate::engine::TensorSpec;
+use crate::registry::{self, FoundModel, FoundVersion, Manifest, ModelName, Order, Version};
+use clap::{Arg, ArgMatches, Command};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Shows a version that has been loaded.
+type Show = fn(&Version, &FoundVersion);
+
+pub fn command(name: &'static str, about: &'static str) -> Command {
+    let help = "a model file, a model directory, or a directory of models";
+    Command::new(name).about(about).arg(Arg::new("model").value_name("MODEL").required(true).help(help))
+}
+
+/// Loads every version that the path holds, shows each, and exits with 1 if any of them failed.
+pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
+    log::start(LogFormat::Auto, "warn");
+    let path = arguments.get_one::<String>("model").map(PathBuf::from).unwrap_or_default();
+    let found = registry::find(std::slice::from_ref(&path));
+    let mut failures = found.unreadable.len();
+    for (path, reason) in &found.unreadable {
+        say!("FAILED {}: {reason}", path.display());
+    }
+    for words in &found.passed_over {
+        say!("passed over {words}");
+    }
+    let pool = match Pool::new(1) {
+        Ok(pool) => pool,
+        Err(error) => {
+            eprintln!("tidegate: {error}");
+            return ExitCode::from(FAILURE);
+        }
+    };
+    for (name, model) in &found.models {
+        failures += load_model(name, model, &pool, show);
+    }
+    if found.models.is_empty() && failures == 0 {
+        say!("FAILED {}: no model found there", path.display());
+        failures += 1;
+    }
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) }
+}
+
+/// Loads every version of a model; answers how many failed.
+fn load_model(name: &ModelName, model: &FoundModel, pool: &Pool, show: Show) -> usize {
+    let manifest = match registry::read_manifest(model) {
+        Ok(manifest) => Arc::new(manifest),
+        Err(reason) => {
+            say!("FAILED {name}: {reason}");
+            return 1;
+        }
+    };
+    if model.versions.is_empty() {
+        say!("FAILED {name}: no versions: expected a directory named by a number");
+        return 1;
+    }
+    let missing = manifest.aliases.iter().filter(|(_, number)| !model.has_on_disk(**number));
+    let mut failures = 0;
+    for (alias, number) in missing {
+        say!("FAILED {name}: alias '{alias}' names version {number}, which is not there");
+        failures += 1;
+    }
+    failures + model.versions.values().filter(|found| !load_version(name, found, &manifest, pool, show)).count()
+}
+
+fn load_version(name: &ModelName, found: &FoundVersion, manifest: &Arc<Manifest>, pool: &Pool, show: Show) -> bool {
+    let order = Order {
+        model: name.clone(),
+        found: found.clone(),
+        manifest: manifest.clone(),
+        generation: 1,
+        in_service: None,
+    };
+    match registry::load(&order, &registry::Settings::default(), pool) {
+        Ok(version) => {
+            show(&version, found);
+            true
+        }
+        Err(failure) => {
+            say!("FAILED {name} version {}: {failure}", found.number);
+            false
+        }
+    }
+}
+
+/// Inputs and outputs, a line each.
+pub fn show_signature(version: &Version) {
+    for (side, specs) in [("input", &version.signature().inputs), ("output", &version.signature().outputs)] {
+        for spec in specs {
+            say!("  {side:<10} {}", line(spec));
+        }
+    }
+}
+
+fn line(spec: &TensorSpec) -> String {
+    let labels = spec.labels.as_ref().map(|labels| format!(" ({})", labels.join(", "))).unwrap_or_default();
+    format!("{} {} {}{labels}", spec.name, spec.dtype, spec.shape_text())
+}

@@ -1,0 +1,118 @@
+//! The registry's thread and those who ask it for something.
+
+use super::Watcher;
+use crate::registry::control::{Answer, Command, ControlError, Controlled, Standing, Verb, Waiter};
+use crate::registry::events::Who;
+use crate::registry::settings::Control;
+use crate::registry::source::{ModelName, VersionNumber};
+use crate::registry::status::{State, VersionStatus};
+use crate::registry::version::Version;
+use crate::text;
+use crossbeam::channel::Receiver;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Watcher {
+    /// Takes a request in after a look at the disk, so that it speaks of what lies there now.
+    /// Answers when to look again, if it has looked.
+    pub(super) fn obey(&mut self, command: Command) -> Option<Receiver<Instant>> {
+        if self.settings.control == Control::None {
+            let _ = command.answer.send(Err(ControlError::Off));
+            return None;
+        }
+        let next_look = self.look();
+        match self.accept(&command) {
+            Ok((model, versions)) => {
+                tracing::info!(%model, verb = command.verb.name(), ?versions, "asked for through the admin port");
+                let Command { verb, answer, .. } = command;
+                let until = Instant::now() + self.settings.patience;
+                self.waiting.push(Waiter { verb, model, versions, until, answer });
+            }
+            Err(error) => drop(command.answer.send(Err(error))),
+        }
+        self.order();
+        self.publish(Who::Api);
+        // An idle version is let go of now, and its caller need not wait for the next round.
+        self.reap();
+        Some(next_look)
+    }
+
+    fn accept(&mut self, command: &Command) -> Result<(ModelName, BTreeSet<VersionNumber>), ControlError> {
+        let known = || self.models.keys().map(ToString::to_string).collect();
+        let unknown = || ControlError::UnknownModel { name: text::shorten(&command.model, 60), known: known() };
+        let model = self.models.keys().find(|name| name.as_str() == command.model).cloned().ok_or_else(unknown)?;
+        let (tracked, _) = self.models.get_mut(&model).ok_or(ControlError::Stopping)?;
+        let versions = tracked.named(command.verb, command.version.as_deref())?;
+        tracked.ask(command.verb, &versions, command.version.is_some());
+        Ok((model, versions))
+    }
+
+    /// Answers whoever can be answered now.
+    pub(super) fn answer_waiting(&mut self) {
+        let now = Instant::now();
+        for waiter in std::mem::take(&mut self.waiting) {
+            match self.answer(&waiter, now) {
+                Some(answer) => drop(waiter.answer.send(answer)),
+                None if waiter.answer.is_closed() => {}
+                None => self.waiting.push(waiter),
+            }
+        }
+    }
+
+    fn answer(&self, waiter: &Waiter, now: Instant) -> Option<Answer> {
+        let mut reasons = Vec::new();
+        let mut done = true;
+        for number in &waiter.versions {
+            match self.standing(waiter, *number) {
+                Standing::Done => {}
+                Standing::Waiting => done = false,
+                Standing::Failed(reason) => reasons.push(reason),
+                Standing::Overtaken(what) => {
+                    return Some(Err(ControlError::Overtaken {
+                        model: waiter.model.to_string(),
+                        version: *number,
+                        what,
+                    }));
+                }
+            }
+        }
+        // One failure among several versions is told when the others have ended too.
+        match (done, reasons.is_empty()) {
+            (true, false) => {
+                Some(Err(ControlError::Failed { model: waiter.model.to_string(), reason: reasons.join("; ") }))
+            }
+            (true, true) => Some(Ok(Controlled { done, versions: self.lines(waiter, done) })),
+            (false, _) => (now >= waiter.until).then(|| Ok(Controlled { done, versions: self.lines(waiter, done) })),
+        }
+    }
+
+    fn standing(&self, waiter: &Waiter, number: VersionNumber) -> Standing {
+        let still_answers = |version: &Arc<Version>| version.model == waiter.model && version.number == number;
+        match self.models.get(&waiter.model) {
+            Some((tracked, _)) => match tracked.standing(waiter.verb, number) {
+                Standing::Done if waiter.verb == Verb::Unload && self.retired.iter().any(still_answers) => {
+                    Standing::Waiting
+                }
+                standing => standing,
+            },
+            None if waiter.verb == Verb::Unload => Standing::Done,
+            None => Standing::Overtaken("was removed with its model"),
+        }
+    }
+
+    /// The index's lines of the versions a request was about.
+    fn lines(&self, waiter: &Waiter, done: bool) -> Vec<VersionStatus> {
+        let Some((tracked, _)) = self.models.get(&waiter.model) else { return Vec::new() };
+        let draining: Vec<&Arc<Version>> =
+            self.retired.iter().filter(|version| version.model == waiter.model).collect();
+        let mut lines = tracked.status(&draining).versions;
+        // An earlier generation may still be draining beside the one that was asked for.
+        let is_meant = |line: &VersionStatus| {
+            waiter.versions.contains(&line.version)
+                && (waiter.verb == Verb::Unload || !done || line.state == State::Ready)
+        };
+        lines.retain(is_meant);
+        lines
+    }
+}
