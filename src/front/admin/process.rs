@@ -54,7 +54,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The value of a line such as `VmRSS:	    1234 kB`.
+/// The value of a line such as `VmRSS: 1234 kB`.
 fn field(status: &str, name: &str) -> Option<String> {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     Some(line.trim().to_owned())
