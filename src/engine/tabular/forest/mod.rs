@@ -1,5 +1,7 @@
 //! Tree ensembles: one parsed form, one kernel, the aggregation and the labels.
 
+#[allow(dead_code)]
+pub mod ensemble;
 mod ir;
 mod parse;
 mod walk;
