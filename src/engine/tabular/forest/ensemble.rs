@@ -65,6 +65,8 @@ pub enum Test {
     GreaterOrEqual(f64),
     /// `x == t`
     Equal(f64),
+    /// `x != t`
+    NotEqual(f64),
     /// `x` is a member of [`Ensemble::sets`] at this index.
     In(u32),
     /// `x <= t`, and values from `-1e-35` to `1e-35` count as missing (LightGBM's `zero_as_missing`).
@@ -102,6 +104,11 @@ pub enum Aggregate {
 const ZERO: f64 = 1e-35;
 
 impl Test {
+    /// Whether LightGBM takes the value for a zero.
+    pub fn counts_as_zero(x: f64) -> bool {
+        x.abs() <= ZERO
+    }
+
     /// The number in the test, for those that have one.
     fn threshold(self) -> Option<f64> {
         match self {
@@ -110,6 +117,7 @@ impl Test {
             | Self::Greater(t)
             | Self::GreaterOrEqual(t)
             | Self::Equal(t)
+            | Self::NotEqual(t)
             | Self::LessOrEqualZeroMissing(t) => Some(t),
             Self::In(_) => None,
         }
@@ -132,7 +140,7 @@ impl Set {
 impl Split {
     /// The index of the node behind this one.
     pub fn next(&self, x: f64, sets: &[Set]) -> u32 {
-        let missing = x.is_nan() || matches!(self.test, Test::LessOrEqualZeroMissing(_)) && x.abs() <= ZERO;
+        let missing = x.is_nan() || matches!(self.test, Test::LessOrEqualZeroMissing(_)) && Test::counts_as_zero(x);
         let yes = match self.test {
             _ if missing => self.missing_yes,
             Test::Less(t) => x < t,
@@ -140,6 +148,7 @@ impl Split {
             Test::Greater(t) => x > t,
             Test::GreaterOrEqual(t) => x >= t,
             Test::Equal(t) => x == t,
+            Test::NotEqual(t) => x != t,
             Test::In(set) => sets.get(set as usize).is_some_and(|set| set.contains(x)),
         };
         if yes { self.yes } else { self.no }
@@ -155,8 +164,8 @@ impl Ensemble {
         if self.trees.is_empty() {
             return Err("the ensemble has no trees".into());
         }
-        if self.targets == 0 {
-            return Err("the ensemble has no targets".into());
+        if self.targets == 0 || self.features == 0 {
+            return Err(format!("the ensemble has {} targets and {} features", self.targets, self.features));
         }
         if !(self.base_values.is_empty() || self.base_values.len() == self.targets) {
             let got = self.base_values.len();

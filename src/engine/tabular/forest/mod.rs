@@ -1,14 +1,20 @@
-//! Tree ensembles: one parsed form, one kernel, the aggregation and the labels.
+//! Tree ensembles: from what a file says to scores.
+//!
+//! An importer makes an [`ensemble::Ensemble`]; [`Forest`] lays it out ([`compact`] where it fits,
+//! [`wide`] where not) and scores rows with the [`kernel`] that was measured to be fastest.
 
-#[allow(dead_code)]
+mod compact;
 pub mod ensemble;
-mod ir;
-mod parse;
-mod walk;
+mod kernel;
+mod leaves;
+mod normal;
+pub mod onnx;
+mod prepared;
+mod score;
+mod tune;
+mod wide;
 
-pub use ir::{Aggregate, Forest, Leaves, TreeNode};
-pub use parse::{classifier, regressor};
-pub use walk::Score;
+pub use prepared::{Forest, Rows};
 
 #[cfg(test)]
 mod tests;

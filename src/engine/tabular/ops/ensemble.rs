@@ -3,8 +3,10 @@
 use super::scores::{Labels, PostTransform, argmax, logistic};
 use super::{Op, Outputs, RunError, floats, matrix, one, operand, tensor, two};
 use crate::engine::onnx::Attributes;
-use crate::engine::tabular::forest::{self, Forest, Score};
-use crate::tensor::Tensor;
+use crate::engine::tabular::forest::ensemble::Ensemble;
+use crate::engine::tabular::forest::{Forest, Rows, onnx};
+use crate::tensor::{Data, Tensor};
+use smallvec::SmallVec;
 
 /// A forest whose targets are numbers.
 pub struct Regressor {
@@ -14,23 +16,18 @@ pub struct Regressor {
 
 impl Regressor {
     pub fn new(attributes: &Attributes) -> Result<Self, String> {
-        Ok(Self { forest: forest::regressor(attributes)?, post: PostTransform::new(attributes)? })
+        Ok(Self { forest: forest(&onnx::regressor(attributes)?)?, post: PostTransform::new(attributes)? })
     }
 }
 
 impl Op for Regressor {
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
-        let targets = self.forest.targets;
-        let mut answer = Vec::new();
-        let mut values = vec![0.0; targets];
-        let rows = each_row(&self.forest, operand(operands, 0)?, |scores| {
-            for (at, (value, score)) in values.iter_mut().zip(scores).enumerate() {
-                *value = score.value + base(&self.forest, at);
-            }
-            self.post.apply(&mut values);
-            answer.extend(values.iter().map(|value| *value as f32));
-        })?;
-        Ok(one(tensor([rows, targets], answer)?))
+        let targets = self.forest.targets();
+        let (rows, mut scores) = score(&self.forest, operand(operands, 0)?)?;
+        if self.post != PostTransform::None {
+            scores.chunks_exact_mut(targets).for_each(|row| self.post.apply(row));
+        }
+        Ok(one(tensor([rows, targets], scores.iter().map(|score| *score as f32).collect())?))
     }
 
     fn memory_bytes(&self) -> usize {
@@ -65,29 +62,25 @@ impl Classifier {
             true => Binary::Probability,
             false => Binary::Margin,
         });
-        let post = PostTransform::new(attributes)?;
-        Ok(Self { forest: forest::classifier(attributes, labels.len())?, labels, post, binary })
+        let mut ensemble = onnx::classifier(attributes, labels.len())?;
+        if one_sided {
+            speak_of_one(&mut ensemble);
+        }
+        Ok(Self { forest: forest(&ensemble)?, labels, post: PostTransform::new(attributes)?, binary })
     }
 
     /// Scores to probabilities (in `row`) and the index of the class.
-    fn decide(&self, scores: &[Score], row: &mut [f64]) -> usize {
-        match self.binary {
-            Some(kind) => self.decide_binary(kind, scores, row),
-            None => {
-                for (at, (value, score)) in row.iter_mut().zip(scores).enumerate() {
-                    *value = score.value + base(&self.forest, at);
-                }
-                let class = argmax(row);
-                self.post.apply(row);
-                class
-            }
+    fn decide(&self, scores: &[f64], row: &mut [f64]) -> usize {
+        if let Some(kind) = self.binary {
+            return self.decide_binary(kind, scores[0], row);
         }
+        row.copy_from_slice(scores);
+        let class = argmax(row);
+        self.post.apply(row);
+        class
     }
 
-    fn decide_binary(&self, kind: Binary, scores: &[Score], row: &mut [f64]) -> usize {
-        // The trees speak of one column, whichever the file numbers it, and mean the second class.
-        let spoken = scores.iter().find(|score| score.has).map_or(0.0, |score| score.value);
-        let positive = spoken + self.forest.base_values.last().copied().unwrap_or(0.0);
+    fn decide_binary(&self, kind: Binary, positive: f64, row: &mut [f64]) -> usize {
         let (pair, threshold) = match kind {
             Binary::Probability if self.post == PostTransform::None => (complement(positive), 0.5),
             Binary::Probability => (self.two_sided(positive), 0.5),
@@ -118,13 +111,14 @@ fn complement(probability: f64) -> [f64; 2] {
 impl Op for Classifier {
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let width = self.labels.len();
-        let mut classes = Vec::new();
-        let mut answer = Vec::new();
-        let mut row = vec![0.0; width];
-        let rows = each_row(&self.forest, operand(operands, 0)?, |scores| {
+        let (rows, scores) = score(&self.forest, operand(operands, 0)?)?;
+        let mut classes = Vec::with_capacity(rows);
+        let mut answer = Vec::with_capacity(rows * width);
+        let mut row = SmallVec::<[f64; 8]>::from_elem(0.0, width);
+        for scores in scores.chunks_exact(self.forest.targets()) {
             classes.push(self.decide(scores, &mut row));
             answer.extend(row.iter().map(|value| *value as f32));
-        })?;
+        }
         Ok(two(self.labels.tensor(&classes)?, tensor([rows, width], answer)?))
     }
 
@@ -133,22 +127,32 @@ impl Op for Classifier {
     }
 }
 
-/// Walks every row and hands its scores on; answers how many rows there were.
-fn each_row(forest: &Forest, input: &Tensor, mut then: impl FnMut(&[Score])) -> Result<usize, RunError> {
-    let values = floats(input)?;
-    let (rows, columns) = matrix(input);
-    if columns < forest.features {
-        return Err(RunError::Engine(format!("rows have {columns} columns, the trees ask for {}", forest.features)));
-    }
-    let mut scores = vec![Score::default(); forest.targets];
-    for row in values.chunks_exact(columns) {
-        forest.score(row, &mut scores);
-        then(&scores);
-    }
-    Ok(rows)
+/// Lays the trees out and measures the kernels on them.
+fn forest(ensemble: &Ensemble) -> Result<Forest, String> {
+    let mut forest = Forest::new(ensemble)?;
+    forest.tune();
+    Ok(forest)
 }
 
-/// The base value of a target; a single one in the file counts for the first target alone.
-fn base(forest: &Forest, target: usize) -> f64 {
-    forest.base_values.get(target).copied().unwrap_or(0.0)
+/// The trees speak of one column, whichever the file numbers it, and mean the second class: so
+/// there is one target, with the last of the base values.
+fn speak_of_one(ensemble: &mut Ensemble) {
+    ensemble.votes.iter_mut().for_each(|vote| vote.target = 0);
+    ensemble.base_values = ensemble.base_values.split_off(ensemble.base_values.len().saturating_sub(1));
+    ensemble.targets = 1;
+}
+
+/// The scores of every row, and how many rows there are.
+fn score(forest: &Forest, input: &Tensor) -> Result<(usize, Vec<f64>), RunError> {
+    let (rows, columns) = matrix(input);
+    let features = forest.features();
+    if columns < features {
+        return Err(RunError::Engine(format!("rows have {columns} columns, the trees ask for {features}")));
+    }
+    let mut scores = vec![0.0; rows * forest.targets()];
+    match input.data() {
+        Data::F64(values) => forest.score(Rows::F64(values), &mut scores),
+        _ => forest.score(Rows::F32(&floats(input)?), &mut scores),
+    }
+    Ok((rows, scores))
 }

@@ -1,13 +1,14 @@
 //! Random ensembles, written as a file would hold them, against a walk that follows the
 //! specification one node at a time.
 
-use super::{Forest, Score, regressor};
+use super::super::onnx::regressor;
+use super::super::{Forest, Rows};
 use crate::engine::onnx::{Attributes, pb};
 use pb::attribute_proto::AttributeType;
 use proptest::prelude::*;
 
 const FEATURES: i64 = 4;
-const MODES: [&str; 4] = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"];
+const MODES: [&str; 6] = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE", "BRANCH_EQ", "BRANCH_NEQ"];
 /// Thresholds and values that meet each other exactly, and the ends of the line.
 const NUMBERS: [f32; 9] = [f32::NEG_INFINITY, -1.5, -0.0, 0.0, f32::MIN_POSITIVE, 0.5, 1.5, f32::MAX, f32::INFINITY];
 
@@ -114,6 +115,8 @@ fn plainly(nodes: &[Node], trees: i64, row: &[f32], targets: i64) -> Vec<f64> {
                 "BRANCH_LEQ" => x <= t,
                 "BRANCH_LT" => x < t,
                 "BRANCH_GT" => x > t,
+                "BRANCH_EQ" => x == t,
+                "BRANCH_NEQ" => x != t,
                 _ => x >= t,
             };
             node = find(if holds || (x.is_nan() && branch.missing_true) { branch.yes } else { branch.no });
@@ -124,9 +127,9 @@ fn plainly(nodes: &[Node], trees: i64, row: &[f32], targets: i64) -> Vec<f64> {
 }
 
 fn walk(forest: &Forest, row: &[f32]) -> Vec<f64> {
-    let mut scores = vec![Score::default(); forest.targets];
-    forest.score(row, &mut scores);
-    scores.iter().map(|score| score.value).collect()
+    let mut scores = vec![0.0; forest.targets()];
+    forest.score(Rows::F32(row), &mut scores);
+    scores
 }
 
 proptest! {
@@ -144,7 +147,7 @@ proptest! {
         for (tree, shape) in shapes.iter().enumerate() {
             lay_out(shape, tree as i64, &mut nodes);
         }
-        let forest = regressor(&file(&nodes, targets)).expect("a well-formed file");
+        let forest = Forest::new(&regressor(&file(&nodes, targets)).expect("a well-formed file")).expect("a sound one");
         for row in rows {
             prop_assert_eq!(walk(&forest, &row), plainly(&nodes, shapes.len() as i64, &row, targets), "row {:?}", row);
         }
@@ -160,7 +163,8 @@ fn stump() -> Vec<Node> {
 
 #[test]
 fn broken_files_are_refused_with_a_reason() {
-    let refused = |nodes: &[Node]| regressor(&file(nodes, 1)).expect_err("broken");
+    let refused =
+        |nodes: &[Node]| regressor(&file(nodes, 1)).and_then(|ensemble| Forest::new(&ensemble)).expect_err("broken");
     let change = |at: usize, of: fn(&mut Branch)| {
         let mut nodes = stump();
         of(nodes[at].branch.as_mut().expect("an inner node"));
@@ -168,7 +172,7 @@ fn broken_files_are_refused_with_a_reason() {
     };
     assert!(refused(&change(0, |branch| branch.yes = 9)).contains("node 9 it does not have"));
     assert!(refused(&change(0, |branch| branch.yes = 0)).contains("circle"));
-    assert!(refused(&change(0, |branch| branch.mode = "BRANCH_EQ")).contains("BRANCH_EQ"));
+    assert!(refused(&change(0, |branch| branch.mode = "BRANCH_NEAR")).contains("BRANCH_NEAR"));
     assert!(refused(&change(0, |branch| branch.feature = -1)).contains("feature"));
     let mut twice = stump();
     twice[2].id = 1;

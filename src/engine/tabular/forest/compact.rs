@@ -1,0 +1,175 @@
+//! Trees as the kernels read them: eight bytes a node, children side by side.
+//!
+//! A node is a threshold and a word that holds its column, the distance to its children and
+//! whether a missing value takes the second of them. The walk is one line for every node,
+//! `at += distance + (x >= threshold)`, because
+//!
+//! - every test is brought to `x >= threshold` ([`super::normal`]),
+//! - a leaf asks for the column behind the last one, which always holds NaN, and its distance is 0:
+//!   it stays where it is, so a walk may take more steps than a tree is deep, and the threshold's
+//!   bits are free to say what the leaf has to say.
+
+use super::ensemble::{Ensemble, Node, Split, Tree};
+use super::normal::{self, Normal};
+
+/// One node, read by the kernels as two words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Packed {
+    /// The bits of an `f32`; a leaf's payload.
+    pub threshold: u32,
+    /// Column, missing flag, distance: see [`Format`].
+    pub link: u32,
+}
+
+/// How [`Packed::link`] is divided: the column in the upper bits, then the missing flag, then the
+/// distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Format {
+    /// Bits below the column.
+    pub shift: u32,
+}
+
+impl Format {
+    /// Columns must include the one that holds NaN; `None` if 32 bits are too few.
+    fn new(columns: usize, largest_tree: usize) -> Option<Self> {
+        let distance = usize::BITS - largest_tree.leading_zeros();
+        let column = usize::BITS - columns.saturating_sub(1).leading_zeros();
+        (column + 1 + distance <= 32).then(|| Self { shift: (distance + 1).min(31) })
+    }
+
+    pub fn distance_mask(self) -> u32 {
+        self.missing_second() - 1
+    }
+
+    /// The bit that sends a missing value to the second child.
+    pub fn missing_second(self) -> u32 {
+        1 << (self.shift - 1)
+    }
+
+    fn link(self, column: u32, missing_second: bool, distance: u32) -> u32 {
+        column << self.shift | if missing_second { self.missing_second() } else { 0 } | distance
+    }
+}
+
+/// The packed trees. Their makers uphold what [`Compact::is_sound`] says.
+#[derive(Clone, Debug)]
+pub struct Compact {
+    pub nodes: Vec<Packed>,
+    /// The root's place and the depth of each tree, in the order in which their votes are summed.
+    pub trees: Vec<(u32, u32)>,
+    pub format: Format,
+    /// Columns of a row, without the one that holds NaN.
+    pub features: usize,
+}
+
+impl Compact {
+    /// Packs the trees in the order given. `payload` says what a leaf's bits are. `None` if a test
+    /// is no comparison, or columns and trees are too large for eight bytes.
+    pub fn new(
+        ensemble: &Ensemble,
+        order: &[(usize, u32)],
+        mut payload: impl FnMut(usize, u32) -> u32,
+    ) -> Option<Self> {
+        let largest = ensemble.trees.iter().map(|tree| tree.nodes.len()).max()?;
+        let format = Format::new(ensemble.features + 1, largest)?;
+        let features = ensemble.features;
+        let mut packed = Self { nodes: Vec::with_capacity(ensemble.nodes()), trees: Vec::new(), format, features };
+        for (tree, depth) in order {
+            let root = u32::try_from(packed.nodes.len()).ok()?;
+            packed.tree(&ensemble.trees[*tree], |leaf| payload(*tree, leaf))?;
+            packed.trees.push((root, *depth));
+        }
+        // A kernel's index is a signed word.
+        i32::try_from(packed.nodes.len()).ok()?;
+        Some(packed)
+    }
+
+    /// Lays a tree out level by level.
+    fn tree(&mut self, tree: &Tree, mut payload: impl FnMut(u32) -> u32) -> Option<()> {
+        let nothing = Packed { threshold: 0, link: 0 };
+        let mut level = vec![(0u32, self.nodes.len())];
+        self.nodes.push(nothing);
+        while !level.is_empty() {
+            let mut next = Vec::with_capacity(2 * level.len());
+            for (from, place) in level {
+                self.nodes[place] = match &tree.nodes[from as usize] {
+                    Node::Leaf { .. } => self.leaf(payload(from)),
+                    Node::Split(split) => {
+                        let child = self.nodes.len();
+                        self.nodes.extend([nothing, nothing]);
+                        let (node, first, second) = self.inner(split, child - place)?;
+                        next.extend([(first, child), (second, child + 1)]);
+                        node
+                    }
+                };
+            }
+            level = next;
+        }
+        Some(())
+    }
+
+    fn leaf(&self, payload: u32) -> Packed {
+        Packed { threshold: payload, link: self.format.link(self.features as u32, false, 0) }
+    }
+
+    fn inner(&self, split: &Split, distance: usize) -> Option<(Packed, u32, u32)> {
+        let Normal { threshold, missing_second, swapped } = Normal::of(split)?;
+        let distance = u32::try_from(distance).ok().filter(|distance| *distance <= self.format.distance_mask())?;
+        let link = self.format.link(split.feature, missing_second, distance);
+        let (first, second) = if swapped { (split.no, split.yes) } else { (split.yes, split.no) };
+        Some((Packed { threshold: normal::narrow(threshold).to_bits(), link }, first, second))
+    }
+
+    /// Columns of a row as the kernels want it, the last of them NaN.
+    pub fn stride(&self) -> usize {
+        self.features + 1
+    }
+
+    /// Whether every index that a walk can meet is in range, whatever the values of a row are: what
+    /// the kernels rely on.
+    pub fn is_sound(&self) -> bool {
+        let (nodes, mask) = (self.nodes.len(), self.format.distance_mask());
+        let inside = |(at, node): (usize, &Packed)| {
+            let (column, distance) = (node.link >> self.format.shift, (node.link & mask) as usize);
+            let leaf =
+                column as usize == self.features && distance == 0 && node.link & self.format.missing_second() == 0;
+            leaf || (column as usize) < self.features && distance > 0 && at + distance + 1 < nodes
+        };
+        (1..32).contains(&self.format.shift)
+            && i32::try_from(nodes).is_ok()
+            && self.trees.iter().all(|(root, _)| (*root as usize) < nodes)
+            && self.nodes.iter().enumerate().all(inside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_hold_columns_and_distances_side_by_side() {
+        let format = Format::new(31, 1000).expect("it fits");
+        assert_eq!(format.shift, 11);
+        let link = format.link(30, true, 999);
+        assert_eq!((link >> format.shift, link & format.distance_mask()), (30, 999));
+        assert_eq!(link & format.missing_second(), format.missing_second());
+        assert!(Format::new(1 << 12, 1 << 19).is_none(), "33 bits");
+        assert!(Format::new(1 << 12, (1 << 19) - 1).is_some());
+        assert_eq!(Format::new(2, 1).expect("a stump").shift, 2);
+    }
+
+    #[test]
+    fn a_link_out_of_range_is_not_sound() {
+        let leaf = |format: Format| Packed { threshold: 0, link: format.link(1, false, 0) };
+        let format = Format::new(2, 3).expect("it fits");
+        let inner = |distance| Packed { threshold: 0, link: format.link(0, false, distance) };
+        let compact = |nodes: Vec<Packed>| Compact { nodes, trees: vec![(0, 1)], format, features: 1 };
+        assert!(compact(vec![inner(1), leaf(format), leaf(format)]).is_sound());
+        assert!(!compact(vec![inner(2), leaf(format), leaf(format)]).is_sound());
+        assert!(!compact(vec![inner(0), leaf(format), leaf(format)]).is_sound(), "a circle");
+        assert!(!compact(vec![]).is_sound(), "the root is not there");
+        let odd = Packed { threshold: 0, link: format.link(3, false, 0) };
+        assert!(!compact(vec![odd]).is_sound(), "a column that is not there");
+    }
+}

@@ -1,0 +1,140 @@
+//! What leaves say, in the form that costs least for the model at hand.
+
+use super::ensemble::{Aggregate, Ensemble, Node, Vote};
+use std::ops::Range;
+
+/// Scores up to which a leaf that votes for several targets gets a row of its own.
+const WIDEST_ROW: usize = 64;
+
+/// The votes of all leaves. A leaf's payload, 32 bits kept in its node, says which are its own.
+#[derive(Clone, Debug)]
+pub enum Leaves {
+    /// The payload is the weight itself, as `f32`; each tree votes for one target.
+    Inline { targets: Vec<u32> },
+    /// The payload is the place of the weight; each tree votes for one target.
+    Table { weights: Vec<f64>, targets: Vec<u32> },
+    /// The payload is the place of a row of weights, one for each target.
+    Rows(Vec<f64>),
+    /// The same where `f32` holds all weights.
+    NarrowRows(Vec<f32>),
+    /// The payload is the place of a range of votes.
+    Sparse { ranges: Vec<(u32, u32)>, votes: Vec<Vote> },
+}
+
+/// The payload of every node of every tree, as the trees stand in the file; 0 for inner nodes.
+pub type Payloads = Vec<Vec<u32>>;
+
+impl Leaves {
+    /// `order` is the order of the trees in which votes will be summed.
+    pub fn new(ensemble: &Ensemble, order: &[(usize, u32)]) -> Result<(Self, Payloads), String> {
+        let sums = matches!(ensemble.aggregate, Aggregate::Sum | Aggregate::Average);
+        if !sums {
+            return Self::sparse(ensemble);
+        }
+        match one_target_each(ensemble) {
+            Some(targets) => Self::single(ensemble, order.iter().map(|(tree, _)| targets[*tree]).collect()),
+            None if is_dense(ensemble) => Self::rows(ensemble),
+            None => Self::sparse(ensemble),
+        }
+    }
+
+    fn single(ensemble: &Ensemble, targets: Vec<u32>) -> Result<(Self, Payloads), String> {
+        let sum = |votes: &[Vote]| votes.iter().map(|vote| vote.weight).sum::<f64>();
+        let mut weights = Vec::new();
+        let payloads = payloads(ensemble, |votes| {
+            weights.push(sum(votes));
+            place(weights.len() - 1)
+        })?;
+        if !weights.iter().all(|weight| fits(*weight)) {
+            return Ok((Self::Table { weights, targets }, payloads));
+        }
+        let payloads = self::payloads(ensemble, |votes| Ok((sum(votes) as f32).to_bits()))?;
+        Ok((Self::Inline { targets }, payloads))
+    }
+
+    fn rows(ensemble: &Ensemble) -> Result<(Self, Payloads), String> {
+        let width = ensemble.targets;
+        let mut weights: Vec<f64> = Vec::new();
+        let payloads = payloads(ensemble, |votes| {
+            let from = weights.len();
+            weights.resize(from + width, 0.0);
+            votes.iter().for_each(|vote| weights[from + vote.target as usize] += vote.weight);
+            place(from / width)
+        })?;
+        let leaves = match weights.iter().all(|weight| fits(*weight)) {
+            true => Self::NarrowRows(weights.iter().map(|weight| *weight as f32).collect()),
+            false => Self::Rows(weights),
+        };
+        Ok((leaves, payloads))
+    }
+
+    fn sparse(ensemble: &Ensemble) -> Result<(Self, Payloads), String> {
+        let (mut ranges, mut all) = (Vec::new(), Vec::new());
+        let payloads = payloads(ensemble, |votes| {
+            let from = place(all.len())?;
+            all.extend_from_slice(votes);
+            ranges.push((from, place(all.len())?));
+            place(ranges.len() - 1)
+        })?;
+        Ok((Self::Sparse { ranges, votes: all }, payloads))
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Inline { targets } => size_of_val(&targets[..]),
+            Self::Table { weights, targets } => size_of_val(&weights[..]) + size_of_val(&targets[..]),
+            Self::Rows(weights) => size_of_val(&weights[..]),
+            Self::NarrowRows(weights) => size_of_val(&weights[..]),
+            Self::Sparse { ranges, votes } => size_of_val(&ranges[..]) + size_of_val(&votes[..]),
+        }
+    }
+}
+
+fn place(at: usize) -> Result<u32, String> {
+    u32::try_from(at).map_err(|_| "the leaves have more than 2^32 weights".into())
+}
+
+/// Whether `f32` holds the weight without loss.
+fn fits(weight: f64) -> bool {
+    f64::from(weight as f32).to_bits() == weight.to_bits()
+}
+
+fn payloads(ensemble: &Ensemble, mut of: impl FnMut(&[Vote]) -> Result<u32, String>) -> Result<Payloads, String> {
+    let mut node = |node: &Node| match node {
+        Node::Split(_) => Ok(0),
+        Node::Leaf { votes, .. } => of(&ensemble.votes[span(votes)]),
+    };
+    ensemble.trees.iter().map(|tree| tree.nodes.iter().map(&mut node).collect()).collect()
+}
+
+fn span(votes: &Range<u32>) -> Range<usize> {
+    votes.start as usize..votes.end as usize
+}
+
+/// The votes of a tree's leaves.
+fn votes(ensemble: &Ensemble, tree: usize) -> impl Iterator<Item = &[Vote]> {
+    ensemble.trees[tree].nodes.iter().filter_map(|node| match node {
+        Node::Leaf { votes, .. } => Some(&ensemble.votes[span(votes)]),
+        Node::Split(_) => None,
+    })
+}
+
+/// The target of each tree, if no tree votes for two.
+fn one_target_each(ensemble: &Ensemble) -> Option<Vec<u32>> {
+    let target = |tree| {
+        let mut targets = votes(ensemble, tree).flatten().map(|vote| vote.target);
+        let first = targets.next().unwrap_or(0);
+        targets.all(|target| target == first).then_some(first)
+    };
+    (0..ensemble.trees.len()).map(target).collect()
+}
+
+/// Whether rows of weights would hold few zeros.
+fn is_dense(ensemble: &Ensemble) -> bool {
+    let (mut leaves, mut count) = (0usize, 0usize);
+    for votes in (0..ensemble.trees.len()).flat_map(|tree| votes(ensemble, tree)) {
+        leaves += 1;
+        count += votes.len();
+    }
+    ensemble.targets <= WIDEST_ROW && 4 * count >= leaves * ensemble.targets
+}

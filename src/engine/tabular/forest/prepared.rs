@@ -1,0 +1,225 @@
+//! A forest ready to score rows.
+
+use super::compact::Compact;
+use super::ensemble::{Aggregate, Ensemble};
+use super::kernel::Block;
+use super::leaves::Leaves;
+use super::normal::Rounding;
+use super::score::{self, BLOCK, Strategy, Sum};
+use super::tune::{self, Tuning};
+use super::wide::Wide;
+use std::cell::RefCell;
+use std::time::Duration;
+
+/// Rows, one after the other. Columns behind the forest's last feature are passed over.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+impl Rows<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F64(values) => values.len(),
+        }
+    }
+}
+
+/// A forest laid out for the kernels. What it computes never depends on the batch or the processor.
+#[derive(Clone, Debug)]
+pub struct Forest {
+    compact: Option<Compact>,
+    /// How rows of `f64` may be brought to the compact form.
+    rounding: Option<Rounding>,
+    wide: Option<Wide>,
+    leaves: Leaves,
+    /// Place in the file and depth of each tree, in the order of summing.
+    order: Vec<(usize, u32)>,
+    aggregate: Aggregate,
+    base_values: Vec<f64>,
+    targets: usize,
+    features: usize,
+    nodes: usize,
+    tuning: Tuning,
+}
+
+impl Forest {
+    /// Checks the ensemble and lays it out. The kernels' choice is the default one until
+    /// [`Forest::tune`].
+    pub fn new(ensemble: &Ensemble) -> Result<Self, String> {
+        let order = order(ensemble.check()?);
+        let (leaves, payloads) = Leaves::new(ensemble, &order)?;
+        let payload = |tree: usize, leaf: u32| payloads[tree][leaf as usize];
+        let compact = Compact::new(ensemble, &order, payload);
+        debug_assert!(compact.as_ref().is_none_or(Compact::is_sound), "the kernels rely on it");
+        let rounding = Rounding::of(ensemble);
+        let wide = match (&compact, rounding) {
+            (Some(_), Some(_)) => None,
+            _ => Some(Wide::new(ensemble, &order, payload)?),
+        };
+        Ok(Self {
+            compact,
+            rounding,
+            wide,
+            leaves,
+            order,
+            aggregate: ensemble.aggregate,
+            base_values: ensemble.base_values.clone(),
+            targets: ensemble.targets,
+            features: ensemble.features,
+            nodes: ensemble.nodes(),
+            tuning: Tuning::default(),
+        })
+    }
+
+    /// Columns of a row.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Scores of a row.
+    pub fn targets(&self) -> usize {
+        self.targets
+    }
+
+    pub fn trees(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Computes the scores of each row into `out`, [`Forest::targets`] for each, base values added.
+    ///
+    /// `out` tells how many rows there are. They must be of one width, at least [`Forest::features`].
+    pub fn score(&self, rows: Rows<'_>, out: &mut [f64]) {
+        let count = out.len() / self.targets;
+        if count == 0 {
+            return;
+        }
+        assert!(rows.len() / count >= self.features && rows.len() % count == 0, "{} values, {count} rows", rows.len());
+        out.fill(0.0);
+        match (rows, &self.compact, self.rounding, &self.wide) {
+            (Rows::F32(values), Some(compact), ..) => self.compactly(compact, values, |x| x, out),
+            (Rows::F64(values), Some(compact), Some(rounding), _) => {
+                self.compactly(compact, values, |x| rounding.round(x), out);
+            }
+            (Rows::F64(values), _, _, Some(wide)) => score::wide(wide, values, &self.sum(), out),
+            (Rows::F32(values), None, _, Some(wide)) => {
+                let values: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
+                score::wide(wide, &values, &self.sum(), out);
+            }
+            (_, _, _, None) => unreachable!("one form is always made"),
+        }
+        self.finish(out);
+    }
+
+    fn sum(&self) -> Sum<'_> {
+        Sum { leaves: &self.leaves, aggregate: self.aggregate, targets: self.targets }
+    }
+
+    fn compactly<T: Copy>(&self, forest: &Compact, values: &[T], single: impl Fn(T) -> f32, out: &mut [f64]) {
+        let strategy = self.tuning.choose(out.len() / self.targets);
+        self.compactly_by(forest, strategy, values, single, out);
+    }
+
+    fn compactly_by<T: Copy>(
+        &self,
+        forest: &Compact,
+        strategy: Strategy,
+        values: &[T],
+        single: impl Fn(T) -> f32,
+        out: &mut [f64],
+    ) {
+        let width = values.len() / (out.len() / self.targets);
+        let blocks = values.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK * self.targets));
+        PADDED.with_borrow_mut(|padded| {
+            for (values, out) in blocks {
+                let rows = values.chunks_exact(width).map(|row| &row[..self.features]);
+                let block = pad(padded, rows, &single);
+                score::compact(forest, block, strategy, &self.sum(), out);
+            }
+        });
+    }
+
+    /// Scores rows by a strategy of the caller's choice where the forest has the compact form.
+    #[cfg(test)]
+    pub(super) fn score_by(&self, strategy: Strategy, values: &[f32], out: &mut [f64]) {
+        match &self.compact {
+            Some(compact) => {
+                self.compactly_by(compact, strategy, values, |x| x, out);
+                self.finish(out);
+            }
+            None => self.score(Rows::F32(values), out),
+        }
+    }
+
+    fn finish(&self, out: &mut [f64]) {
+        if self.aggregate == Aggregate::Average {
+            let trees = self.order.len() as f64;
+            out.iter_mut().for_each(|score| *score /= trees);
+        }
+        if !self.base_values.is_empty() {
+            for scores in out.chunks_exact_mut(self.targets) {
+                scores.iter_mut().zip(&self.base_values).for_each(|(score, base)| *score += base);
+            }
+        }
+    }
+
+    /// Measures which kernel is fastest here, and takes it from now on.
+    pub fn tune(&mut self) {
+        let Some(compact) = &self.compact else { return };
+        let rows = tune::trial_rows(compact);
+        let mut out = vec![0.0; tune::TRIAL_ROWS * self.targets];
+        self.tuning = Tuning::measured(|strategy, from, count| {
+            let rows = &rows[from * self.features..][..count * self.features];
+            self.compactly_by(compact, strategy, rows, |x| x, &mut out[..count * self.targets]);
+        });
+    }
+
+    /// The kernels in words: from how many rows on which is taken, and nanoseconds per row.
+    pub fn kernels(&self) -> Vec<String> {
+        if self.compact.is_none() {
+            return vec!["any rows: wide nodes, 8 trees side by side".into()];
+        }
+        let line = |(size, strategy, cost): (usize, Strategy, Option<Duration>)| {
+            let cost = cost.map_or_else(|| "not measured".into(), |cost| format!("{} ns/row", cost.as_nanos()));
+            format!("from {size} rows: {}, {} rows side by side, {cost}", strategy.kernel.name(), strategy.rows)
+        };
+        self.tuning.table().map(line).collect()
+    }
+
+    /// Bytes that the layouts hold.
+    pub fn memory_bytes(&self) -> usize {
+        let compact = self.compact.as_ref().map_or(0, |compact| size_of_val(&compact.nodes[..]));
+        compact + self.wide.as_ref().map_or(0, Wide::memory_bytes) + self.leaves.memory_bytes()
+    }
+}
+
+thread_local! {
+    /// Rows in the form that kernels want: kept, so that a request allocates nothing for it.
+    static PADDED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Copies rows and puts NaN behind each.
+fn pad<'a, 'b, T: Copy + 'b>(
+    padded: &'a mut Vec<f32>,
+    rows: impl Iterator<Item = &'b [T]>,
+    single: impl Fn(T) -> f32,
+) -> Block<'a> {
+    padded.clear();
+    let mut missing = false;
+    for row in rows {
+        let from = padded.len();
+        padded.extend(row.iter().map(|x| single(*x)));
+        missing |= padded[from..].iter().fold(false, |missing, x| missing | x.is_nan());
+        padded.push(f32::NAN);
+    }
+    Block { values: padded, missing }
+}
+
+/// Trees of like depth share a walk. The sort is stable, so the order is the model's own.
+fn order(depths: Vec<u32>) -> Vec<(usize, u32)> {
+    let mut order: Vec<(usize, u32)> = depths.into_iter().enumerate().collect();
+    order.sort_by_key(|(_, depth)| *depth);
+    order
+}

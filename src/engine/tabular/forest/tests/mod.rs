@@ -1,0 +1,4 @@
+//! Tests that need more than one of the floor's files.
+
+mod files;
+mod kernels;

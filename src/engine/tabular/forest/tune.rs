@@ -1,0 +1,121 @@
+//! Which walk is fastest for how many rows: measured when a model is loaded.
+//!
+//! Gathers win on large forests and many rows, plain code on small ones, and where the line runs
+//! depends on the processor and its caches. All walks give the same bits, so a noisy measurement
+//! costs time at worst.
+
+use super::compact::Compact;
+use super::kernel::{Kernel, LANES};
+use super::score::Strategy;
+use std::time::{Duration, Instant};
+
+/// Row counts from which a strategy of its own holds.
+const SIZES: [usize; 4] = [1, 4, 16, 128];
+/// Rows side by side that are tried.
+const SIDES: [usize; 4] = [1, 4, 8, 32];
+/// Rows of the trial.
+pub const TRIAL_ROWS: usize = 128;
+/// What the trials of one size may cost; the rest of the candidates is passed over.
+const TIME: Duration = Duration::from_millis(25);
+/// Runs of a candidate; the fastest counts.
+const RUNS: usize = 3;
+
+/// The strategy for each size, and what it was measured to cost.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    chosen: [(Strategy, Option<Duration>); SIZES.len()],
+}
+
+impl Default for Tuning {
+    /// Sound choices for a forest that nobody has measured.
+    fn default() -> Self {
+        let row = Strategy { kernel: Kernel::Portable16, rows: 1 };
+        let rows = Strategy { kernel: Kernel::Portable8, rows: 8 };
+        Self { chosen: [(row, None), (row, None), (rows, None), (rows, None)] }
+    }
+}
+
+impl Tuning {
+    /// Measures `run(strategy, rows)`, which must score rows `from..from + count` of the trial.
+    pub fn measured(mut run: impl FnMut(Strategy, usize, usize)) -> Self {
+        let mut tuning = Self::default();
+        for (size, chosen) in SIZES.iter().zip(&mut tuning.chosen) {
+            let began = Instant::now();
+            let mut best: Option<(Strategy, Duration)> = None;
+            for candidate in candidates(*size) {
+                if best.is_some() && began.elapsed() > TIME {
+                    break;
+                }
+                let took = fastest(|| {
+                    (0..TRIAL_ROWS / size).for_each(|turn| run(candidate, turn * size, *size));
+                });
+                if best.is_none_or(|(_, least)| took < least) {
+                    best = Some((candidate, took));
+                }
+            }
+            if let Some((strategy, took)) = best {
+                *chosen = (strategy, Some(took / TRIAL_ROWS as u32));
+            }
+        }
+        tuning
+    }
+
+    #[inline]
+    pub fn choose(&self, rows: usize) -> Strategy {
+        let at = SIZES.iter().rposition(|size| *size <= rows).unwrap_or(0);
+        self.chosen[at].0
+    }
+
+    /// From how many rows on which strategy is taken, and its time per row where that was measured.
+    pub fn table(&self) -> impl Iterator<Item = (usize, Strategy, Option<Duration>)> + '_ {
+        SIZES.iter().zip(&self.chosen).map(|(size, (strategy, cost))| (*size, *strategy, *cost))
+    }
+}
+
+fn candidates(size: usize) -> impl Iterator<Item = Strategy> {
+    let kernels = Kernel::available();
+    let sides = SIDES.into_iter().filter(move |side| *side <= size);
+    sides.flat_map(move |rows| kernels.clone().into_iter().map(move |kernel| Strategy { kernel, rows }))
+}
+
+fn fastest(mut run: impl FnMut()) -> Duration {
+    let time = |_| {
+        let began = Instant::now();
+        run();
+        began.elapsed()
+    };
+    (0..RUNS).map(time).min().unwrap_or_default()
+}
+
+/// Rows whose values lie on and just below thresholds of the forest, so that they spread over it.
+/// Always the same ones.
+pub fn trial_rows(forest: &Compact) -> Vec<f32> {
+    let mut thresholds = vec![Vec::new(); forest.features];
+    for node in &forest.nodes {
+        let column = (node.link >> forest.format.shift) as usize;
+        if let Some(known) = thresholds.get_mut(column).filter(|known| known.len() < 8 * LANES) {
+            known.push(f32::from_bits(node.threshold));
+        }
+    }
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut value = |known: &Vec<f32>| match known.len() {
+        0 => 0.0,
+        many => {
+            let threshold = known[random.below(many)];
+            if random.below(2) == 0 { threshold } else { threshold.next_down() }
+        }
+    };
+    (0..TRIAL_ROWS).flat_map(|_| thresholds.iter().map(&mut value).collect::<Vec<f32>>()).collect()
+}
+
+/// Marsaglia's xorshift: a trial needs variety, no more.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % limit
+    }
+}
