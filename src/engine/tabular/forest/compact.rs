@@ -12,6 +12,9 @@
 use super::ensemble::{Ensemble, Node, Split, Tree};
 use super::normal::{self, Normal};
 
+/// Levels that are laid out side by side: three pairs of children fill most of a line of 64 bytes.
+const CLUSTER: usize = 2;
+
 /// One node, read by the kernels as two words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -85,26 +88,31 @@ impl Compact {
         Some(packed)
     }
 
-    /// Lays a tree out level by level.
+    /// Lays a tree out in clusters of a few levels, so that a walk finds several of its nodes in
+    /// one line of the cache.
     fn tree(&mut self, tree: &Tree, mut payload: impl FnMut(u32) -> u32) -> Option<()> {
         let nothing = Packed { threshold: 0, link: 0 };
-        let mut level = vec![(0u32, self.nodes.len())];
+        let mut clusters = vec![(0u32, self.nodes.len())];
         self.nodes.push(nothing);
-        while !level.is_empty() {
-            let mut next = Vec::with_capacity(2 * level.len());
-            for (from, place) in level {
-                self.nodes[place] = match &tree.nodes[from as usize] {
-                    Node::Leaf { .. } => self.leaf(payload(from)),
-                    Node::Split(split) => {
-                        let child = self.nodes.len();
-                        self.nodes.extend([nothing, nothing]);
-                        let (node, first, second) = self.inner(split, child - place)?;
-                        next.extend([(first, child), (second, child + 1)]);
-                        node
-                    }
-                };
+        while let Some(top) = clusters.pop() {
+            let mut level = vec![top];
+            for _ in 0..CLUSTER {
+                let mut next = Vec::with_capacity(2 * level.len());
+                for (from, place) in level {
+                    self.nodes[place] = match &tree.nodes[from as usize] {
+                        Node::Leaf { .. } => self.leaf(payload(from)),
+                        Node::Split(split) => {
+                            let child = self.nodes.len();
+                            self.nodes.extend([nothing, nothing]);
+                            let (node, first, second) = self.inner(split, child - place)?;
+                            next.extend([(first, child), (second, child + 1)]);
+                            node
+                        }
+                    };
+                }
+                level = next;
             }
-            level = next;
+            clusters.extend(level.into_iter().rev());
         }
         Some(())
     }

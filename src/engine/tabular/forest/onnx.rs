@@ -7,7 +7,23 @@ use std::sync::Arc;
 
 /// Reads a classifier's trees; each class is a target.
 pub fn classifier(attributes: &Attributes, classes: usize) -> Result<Ensemble, String> {
-    read(attributes, "class", classes, Aggregate::Sum)
+    let base_values = base_values(attributes.doubles("base_values")?, classes)?;
+    let votes = Votes::new(attributes, "class", classes)?;
+    read(attributes, &votes, Ensemble { targets: classes, base_values, ..Ensemble::default() })
+}
+
+/// Reads the trees of a classifier of two classes that score only one of them. Whichever column
+/// the file numbers it, the score means the second class: it is the one target.
+pub fn one_sided_classifier(attributes: &Attributes) -> Result<Ensemble, String> {
+    // One value, or one for each class of which the second counts.
+    let base = attributes.doubles("base_values")?;
+    if base.len() > 2 {
+        return Err(format!("base_values has {} entries, expected none, 1 or 2", base.len()));
+    }
+    let base_values = base.last().copied().into_iter().collect();
+    let mut votes = Votes::new(attributes, "class", 2)?;
+    votes.by_node.values_mut().flatten().for_each(|vote| vote.target = 0);
+    read(attributes, &votes, Ensemble { targets: 1, base_values, ..Ensemble::default() })
 }
 
 /// Reads a regressor's trees.
@@ -20,14 +36,17 @@ pub fn regressor(attributes: &Attributes) -> Result<Ensemble, String> {
         "MAX" => Aggregate::Max,
         other => return Err(format!("unknown aggregate_function '{other}'")),
     };
-    read(attributes, "target", targets.max(1), aggregate)
+    let targets = targets.max(1);
+    let base_values = base_values(attributes.doubles("base_values")?, targets)?;
+    let votes = Votes::new(attributes, "target", targets)?;
+    read(attributes, &votes, Ensemble { targets, aggregate, base_values, ..Ensemble::default() })
 }
 
-fn read(attributes: &Attributes, kind: &str, targets: usize, aggregate: Aggregate) -> Result<Ensemble, String> {
+/// Fills an ensemble that has only its targets with the trees of the file.
+fn read(attributes: &Attributes, votes: &Votes, mut ensemble: Ensemble) -> Result<Ensemble, String> {
     let file = Columns::new(attributes)?;
-    let base_values = base_values(attributes.doubles("base_values")?, targets)?;
-    let mut ensemble = Ensemble { targets, aggregate, base_values, features: 1, ..Ensemble::default() };
-    let leaves = file.leaves(&mut ensemble, &Votes::new(attributes, kind, targets)?)?;
+    ensemble.features = 1;
+    let leaves = file.leaves(&mut ensemble, votes)?;
     for at in 0..file.trees.len() {
         let node = match &*file.modes[at] {
             "LEAF" => leaves[at].clone(),

@@ -11,7 +11,7 @@ use super::wide::{self, Wide};
 
 /// Rows whose scores are computed in one pass over the trees; they and their scores stay in the
 /// nearest cache while the trees go by.
-pub const BLOCK: usize = 128;
+pub const BLOCK: usize = 512;
 
 /// How lanes are dealt out: `rows` rows side by side in each of `LANES / rows` trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,9 +15,10 @@ const SIZES: [usize; 4] = [1, 4, 16, 128];
 const SIDES: [usize; 4] = [1, 4, 8, 32];
 /// Rows of the trial.
 pub const TRIAL_ROWS: usize = 128;
-/// What the trials of one size may cost; the rest of the candidates is passed over.
-const TIME: Duration = Duration::from_millis(25);
-/// Runs of a candidate; the fastest counts.
+/// What the first runs of one size may cost; the rest of the candidates is passed over.
+const TIME: Duration = Duration::from_millis(150);
+/// Candidates that run again, and how often; the fastest run counts.
+const FINALISTS: usize = 4;
 const RUNS: usize = 3;
 
 /// The strategy for each size, and what it was measured to cost.
@@ -40,20 +41,12 @@ impl Tuning {
     pub fn measured(mut run: impl FnMut(Strategy, usize, usize)) -> Self {
         let mut tuning = Self::default();
         for (size, chosen) in SIZES.iter().zip(&mut tuning.chosen) {
-            let began = Instant::now();
-            let mut best: Option<(Strategy, Duration)> = None;
-            for candidate in candidates(*size) {
-                if best.is_some() && began.elapsed() > TIME {
-                    break;
-                }
-                let took = fastest(|| {
-                    (0..TRIAL_ROWS / size).for_each(|turn| run(candidate, turn * size, *size));
-                });
-                if best.is_none_or(|(_, least)| took < least) {
-                    best = Some((candidate, took));
-                }
-            }
-            if let Some((strategy, took)) = best {
+            let mut trial = |strategy| {
+                let began = Instant::now();
+                (0..TRIAL_ROWS / size).for_each(|turn| run(strategy, turn * size, *size));
+                began.elapsed()
+            };
+            if let Some((took, strategy)) = best(*size, &mut trial) {
                 *chosen = (strategy, Some(took / TRIAL_ROWS as u32));
             }
         }
@@ -72,19 +65,26 @@ impl Tuning {
     }
 }
 
-fn candidates(size: usize) -> impl Iterator<Item = Strategy> {
-    let kernels = Kernel::available();
-    let sides = SIDES.into_iter().filter(move |side| *side <= size);
-    sides.flat_map(move |rows| kernels.clone().into_iter().map(move |kernel| Strategy { kernel, rows }))
+/// Runs every candidate once, and those that came in first again.
+fn best(size: usize, trial: &mut impl FnMut(Strategy) -> Duration) -> Option<(Duration, Strategy)> {
+    let mut times: Vec<(Duration, Strategy)> = Vec::new();
+    let began = Instant::now();
+    for candidate in candidates(size).take_while(|_| began.elapsed() < TIME) {
+        times.push((trial(candidate), candidate));
+    }
+    times.sort_by_key(|(took, _)| *took);
+    times.truncate(FINALISTS);
+    for (took, candidate) in &mut times {
+        *took = (0..RUNS).map(|_| trial(*candidate)).fold(*took, Duration::min);
+    }
+    times.into_iter().min_by_key(|(took, _)| *took)
 }
 
-fn fastest(mut run: impl FnMut()) -> Duration {
-    let time = |_| {
-        let began = Instant::now();
-        run();
-        began.elapsed()
-    };
-    (0..RUNS).map(time).min().unwrap_or_default()
+/// The widest first: large forests, where time may run out, gain most by them.
+fn candidates(size: usize) -> impl Iterator<Item = Strategy> {
+    let kernels = Kernel::available();
+    let sides = SIDES.into_iter().rev().filter(move |side| *side <= size);
+    sides.flat_map(move |rows| kernels.clone().into_iter().rev().map(move |kernel| Strategy { kernel, rows }))
 }
 
 /// Rows whose values lie on and just below thresholds of the forest, so that they spread over it.

@@ -62,10 +62,10 @@ impl Classifier {
             true => Binary::Probability,
             false => Binary::Margin,
         });
-        let mut ensemble = onnx::classifier(attributes, labels.len())?;
-        if one_sided {
-            speak_of_one(&mut ensemble);
-        }
+        let ensemble = match binary {
+            Some(_) => onnx::one_sided_classifier(attributes)?,
+            None => onnx::classifier(attributes, labels.len())?,
+        };
         Ok(Self { forest: forest(&ensemble)?, labels, post: PostTransform::new(attributes)?, binary })
     }
 
@@ -132,14 +132,6 @@ fn forest(ensemble: &Ensemble) -> Result<Forest, String> {
     let mut forest = Forest::new(ensemble)?;
     forest.tune();
     Ok(forest)
-}
-
-/// The trees speak of one column, whichever the file numbers it, and mean the second class: so
-/// there is one target, with the last of the base values.
-fn speak_of_one(ensemble: &mut Ensemble) {
-    ensemble.votes.iter_mut().for_each(|vote| vote.target = 0);
-    ensemble.base_values = ensemble.base_values.split_off(ensemble.base_values.len().saturating_sub(1));
-    ensemble.targets = 1;
 }
 
 /// The scores of every row, and how many rows there are.
