@@ -12,7 +12,7 @@ use crate::batcher::{Cost, Lane, Pool, Work};
 use crate::engine::conformance::{self, Case, Closeness};
 use crate::engine::{Dim, Loaded, Prepared, RunError, Session, Signature, golden, onnx, tabular};
 use crate::sync::memory;
-use crate::tensor::{Data, Element, Tensor, each};
+use crate::tensor::{Data, Tensor};
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -221,38 +221,21 @@ fn made_up(signature: &Signature, rows: usize) -> Vec<Tensor> {
                 Dim::Any(_) => 1,
             })
             .collect();
-        let mut data = Data::with_capacity(spec.dtype, dims.iter().product());
-        let count = dims.iter().product();
-        fill(&mut data, count);
+        let mut data = Data::zeros(spec.dtype, dims.iter().product());
+        vary(&mut data);
         inputs.extend(Tensor::new(dims.as_slice(), data).ok());
     }
     inputs
 }
 
-fn fill(data: &mut Data, count: usize) {
+fn vary(data: &mut Data) {
     let fraction = |at: usize| (at % 7) as f32 * 0.25 - 0.5;
     match data {
-        Data::F32(values) => values.extend((0..count).map(fraction)),
-        Data::F64(values) => values.extend((0..count).map(|at| f64::from(fraction(at)))),
-        Data::Str(values) => values.extend((0..count).map(|_| Arc::<str>::from("a"))),
-        other => each!(other, values => zeros(values, count)),
+        Data::F32(values) => values.iter_mut().enumerate().for_each(|(at, value)| *value = fraction(at)),
+        Data::F64(values) => values.iter_mut().enumerate().for_each(|(at, value)| *value = f64::from(fraction(at))),
+        Data::Str(values) => values.fill("a".into()),
+        _ => {}
     }
-}
-
-trait Zero: Element {
-    fn zero() -> Self;
-}
-
-macro_rules! zero {
-    ($($ty:ty = $zero:expr),*) => {$(impl Zero for $ty { fn zero() -> Self { $zero } })*};
-}
-zero!(
-    bool = false, u8 = 0, u16 = 0, u32 = 0, u64 = 0, i8 = 0, i16 = 0, i32 = 0, i64 = 0, f32 = 0.0, f64 = 0.0,
-    half::f16 = half::f16::ZERO, half::bf16 = half::bf16::ZERO, Arc<str> = Arc::from("")
-);
-
-fn zeros<T: Zero>(values: &mut Vec<T>, count: usize) {
-    values.resize(count, T::zero());
 }
 
 /// Whether rows may share a batch: the axes say so, and trying it showed no difference.

@@ -51,7 +51,7 @@ macro_rules! each_data {
 pub use each_data as each;
 
 /// A Rust type that can be a tensor's element.
-pub trait Element: Clone + Send + Sync + 'static {
+pub trait Element: Clone + Default + Send + Sync + 'static {
     const DTYPE: DType;
     fn wrap(values: Vec<Self>) -> Data;
     fn slice(data: &Data) -> Option<&[Self]>;
@@ -108,6 +108,13 @@ impl Data {
             DType::F64 => Self::F64(Vec::with_capacity(capacity)),
             DType::Str => Self::Str(Vec::with_capacity(capacity)),
         }
+    }
+
+    /// `count` zeros; of text, empty ones.
+    pub fn zeros(dtype: DType, count: usize) -> Self {
+        let mut data = Self::with_capacity(dtype, count);
+        each!(&mut data, v => v.resize(count, Default::default()));
+        data
     }
 
     pub fn dtype(&self) -> DType {

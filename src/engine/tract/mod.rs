@@ -2,6 +2,7 @@
 
 mod convert;
 mod network;
+mod sizes;
 
 pub use network::Network;
 
