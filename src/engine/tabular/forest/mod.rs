@@ -9,6 +9,7 @@ mod kernel;
 mod leaves;
 mod normal;
 pub mod onnx;
+pub mod onnx5;
 mod prepared;
 mod score;
 mod tune;
