@@ -1,10 +1,8 @@
-//! The operators: one file per family, and the one table from name to maker.
+//! The operators: one folder per family, and the one table from name to maker.
 
-mod cast;
-mod encode;
 mod ensemble;
-mod linear;
-mod scale;
+mod math;
+mod ml;
 mod scores;
 mod shape;
 
@@ -34,16 +32,16 @@ pub fn build(node: &Node, _opset: i64) -> Result<Box<dyn Op>, String> {
     Ok(match (&node.domain, node.op.as_str()) {
         (Domain::Ml, "TreeEnsembleClassifier") => Box::new(ensemble::Classifier::new(attributes)?),
         (Domain::Ml, "TreeEnsembleRegressor") => Box::new(ensemble::Regressor::new(attributes)?),
-        (Domain::Ml, "LinearClassifier") => Box::new(linear::Classifier::new(attributes)?),
-        (Domain::Ml, "LinearRegressor") => Box::new(linear::Regressor::new(attributes)?),
-        (Domain::Ml, "Scaler") => Box::new(scale::Scaler::new(attributes)?),
-        (Domain::Ml, "Imputer") => Box::new(scale::Imputer::new(attributes)?),
-        (Domain::Ml, "Normalizer") => Box::new(scale::Normalizer::new(attributes)?),
-        (Domain::Ml, "OneHotEncoder") => Box::new(encode::OneHot::new(attributes)?),
-        (Domain::Onnx, "Cast") => Box::new(cast::Cast::new(attributes)?),
-        (Domain::Onnx, "Concat") => Box::new(shape::Concat::new(attributes)),
-        (Domain::Onnx, "Flatten") => Box::new(shape::Flatten::new(attributes)),
-        (Domain::Onnx, "Reshape") => Box::new(shape::Reshape::new(attributes)),
+        (Domain::Ml, "LinearClassifier") => Box::new(ml::linear::Classifier::new(attributes)?),
+        (Domain::Ml, "LinearRegressor") => Box::new(ml::linear::Regressor::new(attributes)?),
+        (Domain::Ml, "Scaler") => Box::new(ml::scale::Scaler::new(attributes)?),
+        (Domain::Ml, "Imputer") => Box::new(ml::scale::Imputer::new(attributes)?),
+        (Domain::Ml, "Normalizer") => Box::new(ml::scale::Normalizer::new(attributes)?),
+        (Domain::Ml, "OneHotEncoder") => Box::new(ml::encode::OneHot::new(attributes)?),
+        (Domain::Onnx, "Cast") => Box::new(math::cast::Cast::new(attributes)?),
+        (Domain::Onnx, "Concat") => Box::new(shape::join::Concat::new(attributes)),
+        (Domain::Onnx, "Flatten") => Box::new(shape::join::Flatten::new(attributes)),
+        (Domain::Onnx, "Reshape") => Box::new(shape::join::Reshape::new(attributes)),
         _ => return Err("not supported yet".into()),
     })
 }

@@ -1,8 +1,8 @@
 //! Cast between numbers, truth values and text.
 
-use super::{Op, Outputs, RunError, one, operand, tensor, unsupported};
 use crate::engine::onnx::Attributes;
 use crate::engine::onnx::dtype;
+use crate::engine::tabular::ops::{Op, Outputs, RunError, one, operand, tensor, unsupported};
 use crate::tensor::{DType, Data, Tensor};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! OneHotEncoder: a category to a row of zeros and a one.
 
-use super::{Op, Outputs, RunError, one, operand, tensor, typed, unsupported};
 use crate::engine::onnx::Attributes;
+use crate::engine::tabular::ops::{Op, Outputs, RunError, one, operand, tensor, typed, unsupported};
 use crate::tensor::{Data, Tensor};
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,7 +1,7 @@
 //! Concat, Flatten and Reshape: the same elements in another shape.
 
-use super::{Op, Outputs, RunError, one, operand, typed};
 use crate::engine::onnx::Attributes;
+use crate::engine::tabular::ops::{Op, Outputs, RunError, one, operand, typed};
 use crate::tensor::{Data, Shape, Tensor};
 
 fn wrap(shape: impl Into<Shape>, data: Data) -> Result<Outputs, RunError> {

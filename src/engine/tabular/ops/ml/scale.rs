@@ -1,7 +1,7 @@
 //! Scaler, Imputer and Normalizer: one number in, one number out.
 
-use super::{Op, Outputs, RunError, floats, matrix, one, operand, tensor, unsupported};
 use crate::engine::onnx::Attributes;
+use crate::engine::tabular::ops::{Op, Outputs, RunError, floats, matrix, one, operand, tensor, unsupported};
 use crate::tensor::{Data, Tensor};
 
 /// `(x - offset) * scale`, per column or for all.

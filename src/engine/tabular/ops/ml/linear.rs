@@ -1,8 +1,8 @@
 //! LinearClassifier and LinearRegressor.
 
-use super::scores::{Labels, PostTransform, argmax, logistic};
-use super::{Op, Outputs, RunError, floats, matrix, one, operand, tensor, two};
 use crate::engine::onnx::Attributes;
+use crate::engine::tabular::ops::scores::{Labels, PostTransform, argmax, logistic};
+use crate::engine::tabular::ops::{Op, Outputs, RunError, floats, matrix, one, operand, tensor, two};
 use crate::tensor::Tensor;
 
 /// `x . coefficients + intercepts`, one sum per target, in `f64` and in column order.

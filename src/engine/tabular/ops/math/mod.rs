@@ -1,0 +1,3 @@
+//! Operators on numbers.
+
+pub mod cast;

@@ -1,0 +1,5 @@
+//! Operators of `ai.onnx.ml` other than trees.
+
+pub mod encode;
+pub mod linear;
+pub mod scale;

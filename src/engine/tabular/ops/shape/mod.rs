@@ -1,0 +1,3 @@
+//! Operators that move elements and change none.
+
+pub mod join;
