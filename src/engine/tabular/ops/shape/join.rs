@@ -1,21 +1,11 @@
-//! Concat, Flatten and Reshape: the same elements in another shape.
+//! Concat and Split: tensors joined along an axis, and cut again.
 
+use crate::engine::RunError;
 use crate::engine::onnx::Attributes;
-use crate::engine::tabular::ops::{Op, Outputs, RunError, one, operand, typed};
-use crate::tensor::{Data, Shape, Tensor};
-
-fn wrap(shape: impl Into<Shape>, data: Data) -> Result<Outputs, RunError> {
-    Tensor::new(shape, data).map(one).map_err(|error| RunError::Engine(error.to_string()))
-}
-
-/// An axis counted from the end where negative.
-fn axis(axis: i64, rank: usize) -> Result<usize, RunError> {
-    let from_start = if axis < 0 { axis + rank as i64 } else { axis };
-    match usize::try_from(from_start) {
-        Ok(at) if at <= rank => Ok(at),
-        _ => Err(RunError::Engine(format!("axis {axis} is outside of rank {rank}"))),
-    }
-}
+use crate::engine::tabular::ops::listed::Listed;
+use crate::engine::tabular::ops::operands::{Lines, axis, length, operand, runs, wrap};
+use crate::engine::tabular::ops::{Call, Op, Outputs};
+use crate::tensor::{Data, Tensor};
 
 pub struct Concat {
     axis: i64,
@@ -34,26 +24,25 @@ impl Op for Concat {
         let axis = axis(self.axis, rank)?;
         let unlike = |other: &&&Tensor| {
             let (a, b) = (first.shape(), other.shape());
-            other.dtype() != first.dtype()
-                || b.len() != rank
-                || axis >= rank
-                || (0..rank).any(|at| at != axis && a[at] != b[at])
+            other.dtype() != first.dtype() || b.len() != rank || (0..rank).any(|at| at != axis && a[at] != b[at])
         };
         if let Some(other) = operands.iter().find(unlike) {
             return Err(RunError::Engine(format!(
-                "cannot join {} and {} on axis {axis}",
+                "cannot join {} {} and {} {} on axis {axis}",
+                first.dtype(),
                 first.shape(),
+                other.dtype(),
                 other.shape()
             )));
         }
         let mut dims = first.shape().to_vec();
-        dims[axis] = operands.iter().map(|operand| operand.shape()[axis]).sum();
-        let outer: usize = dims[..axis].iter().product();
-        let inner: usize = dims[axis + 1..].iter().product();
-        let mut data = Data::with_capacity(first.dtype(), dims.iter().product());
-        for block in 0..outer {
+        dims[axis] = operands.iter().fold(0, |sum: usize, operand| sum.saturating_add(operand.shape()[axis]));
+        let lines = Lines::new(&dims, axis);
+        let mut data = Data::with_capacity(first.dtype(), length(&dims)?);
+        let blocks = if dims.contains(&0) { 0 } else { lines.outer };
+        for block in 0..blocks {
             for operand in operands {
-                let width = operand.shape()[axis] * inner;
+                let width = operand.shape()[axis] * lines.inner;
                 append(&mut data, operand.data(), block * width, width);
             }
         }
@@ -74,66 +63,52 @@ fn append(into: &mut Data, from: &Data, start: usize, len: usize) {
     same!(Bool, U8, U16, U32, U64, I8, I16, I32, I64, F16, BF16, F32, F64, Str);
 }
 
-pub struct Flatten {
+/// Cuts an axis into as many parts as the node has outputs.
+pub struct Split {
     axis: i64,
+    sizes: Listed,
+    parts: usize,
 }
 
-impl Flatten {
-    pub fn new(attributes: &Attributes) -> Self {
-        Self { axis: attributes.int("axis", 1) }
+impl Split {
+    pub fn new(call: &Call<'_>) -> Self {
+        Self {
+            axis: call.attributes().int("axis", 0),
+            sizes: Listed::new(call, "split", 1),
+            parts: call.node.outputs.len(),
+        }
+    }
+
+    /// The length of each part: as listed, else all alike but for a shorter last one.
+    fn lengths(&self, operands: &[&Tensor], whole: usize) -> Result<Vec<usize>, RunError> {
+        let Some(listed) = self.sizes.get(operands)? else {
+            let each = whole.div_ceil(self.parts.max(1));
+            return Ok((0..self.parts).map(|at| each.min(whole.saturating_sub(each * at))).collect());
+        };
+        let bad = || RunError::Engine(format!("cannot cut {whole} into {} parts {listed:?}", self.parts));
+        let sizes: Vec<usize> =
+            listed.iter().map(|n| usize::try_from(*n).map_err(|_| bad())).collect::<Result<_, _>>()?;
+        let sum = sizes.iter().fold(0usize, |sum, n| sum.saturating_add(*n));
+        if sum == whole && sizes.len() == self.parts { Ok(sizes) } else { Err(bad()) }
     }
 }
 
-impl Op for Flatten {
+impl Op for Split {
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let input = operand(operands, 0)?;
         let axis = axis(self.axis, input.shape().len())?;
-        let (outer, inner) = input.shape().split_at(axis);
-        wrap([outer.iter().product(), inner.iter().product()], input.data().clone())
-    }
-}
-
-pub struct Reshape {
-    allow_zero: bool,
-}
-
-impl Reshape {
-    pub fn new(attributes: &Attributes) -> Self {
-        Self { allow_zero: attributes.int("allowzero", 0) != 0 }
-    }
-
-    /// Fills in 0 (as it was) and -1 (what is left).
-    fn target(&self, wanted: &[i64], input: &Tensor) -> Result<Vec<usize>, RunError> {
-        let bad = || RunError::Engine(format!("cannot reshape {} to {wanted:?}", input.shape()));
-        let mut open = None;
-        let mut dims = Vec::with_capacity(wanted.len());
-        for (at, want) in wanted.iter().enumerate() {
-            dims.push(match want {
-                -1 if open.is_none() => {
-                    open = Some(at);
-                    1
-                }
-                0 if !self.allow_zero => *input.shape().get(at).ok_or_else(bad)?,
-                n => usize::try_from(*n).map_err(|_| bad())?,
-            });
+        let lines = Lines::new(input.shape(), axis);
+        let mut outputs = Outputs::new();
+        let mut from = 0;
+        for len in self.lengths(operands, lines.len)? {
+            let mut dims = input.shape().to_vec();
+            dims[axis] = len;
+            let blocks = if length(&dims)? == 0 { 0 } else { lines.outer };
+            let starts: Vec<usize> = (0..blocks).map(|block| (block * lines.len + from) * lines.inner).collect();
+            outputs.extend(wrap(dims.as_slice(), runs(input.data(), &starts, len * lines.inner))?);
+            from += len;
         }
-        if let Some(at) = open {
-            let known: usize = dims.iter().product();
-            let all = input.data().len();
-            if known == 0 || !all.is_multiple_of(known) {
-                return Err(bad());
-            }
-            dims[at] = all / known;
-        }
-        Ok(dims)
-    }
-}
-
-impl Op for Reshape {
-    fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
-        let input = operand(operands, 0)?;
-        let wanted = typed::<i64>(operand(operands, 1)?)?;
-        wrap(self.target(wanted, input)?.as_slice(), input.data().clone())
+        Ok(outputs)
     }
 }
 
@@ -152,18 +127,21 @@ mod tests {
         let joined = Concat { axis: -1 }.run(&[&a, &b]).expect("alike");
         assert_eq!(joined[0].as_slice::<f32>(), Some(&[0.0, 10.0, 11.0, 1.0, 12.0, 13.0][..]));
         assert!(Concat { axis: 0 }.run(&[&a, &b]).is_err());
+        assert!(Concat { axis: 2 }.run(&[&a, &a]).is_err());
     }
 
     #[test]
-    fn reshape_fills_in_what_is_left() {
-        let input = floats(&[2, 3, 4], 0);
-        let to = |dims: &[i64]| {
-            let wanted = Tensor::of([dims.len()], dims.to_vec()).expect("fits");
-            Reshape { allow_zero: false }.run(&[&input, &wanted]).map(|out| out[0].shape().to_vec())
+    fn split_takes_apart_what_concat_joins() {
+        let input = floats(&[2, 5], 0);
+        let split = |sizes: Option<Vec<i64>>, parts| {
+            let op = Split { axis: 1, sizes: Listed::fixed(sizes), parts };
+            op.run(&[&input]).map(|parts| parts.iter().map(|part| part.shape()[1]).collect::<Vec<_>>())
         };
-        assert_eq!(to(&[-1, 6]), Ok(vec![4, 6]));
-        assert_eq!(to(&[0, -1]), Ok(vec![2, 12]));
-        assert!(to(&[-1, 5]).is_err());
-        assert!(to(&[-1, -1]).is_err());
+        assert_eq!(split(Some(vec![2, 3]), 2), Ok(vec![2, 3]));
+        assert_eq!(split(None, 2), Ok(vec![3, 2]));
+        assert!(split(Some(vec![2, 2]), 2).is_err() && split(Some(vec![-1, 6]), 2).is_err());
+        let parts = Split { axis: 1, sizes: Listed::fixed(None), parts: 2 }.run(&[&input]).expect("cuts");
+        let whole = Concat { axis: 1 }.run(&[&parts[0], &parts[1]]).expect("joins");
+        assert_eq!(whole[0].as_slice::<f32>(), input.as_slice::<f32>());
     }
 }
