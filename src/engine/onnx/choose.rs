@@ -17,7 +17,7 @@ pub fn import(bytes: &[u8]) -> Result<Loaded, LoadError> {
         output.labels = labels.get(&output.name).cloned();
     }
     refuse_unknown_domains(&graph)?;
-    if let Some(node) = graph.nodes.iter().find(|node| node.domain == Domain::Ml) {
+    if let Some(node) = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft)) {
         let reason = format!("the graph uses {node}");
         let model = Arc::new(tabular::Program::new(&graph).map_err(LoadError::Unsupported)?);
         return Ok(Loaded { model, choice: Choice { engine: tabular::NAME, reason } });
@@ -45,7 +45,7 @@ fn dense(proto: &super::pb::ModelProto, graph: &Graph) -> Result<Loaded, LoadErr
 fn refuse_unknown_domains(graph: &Graph) -> Result<(), LoadError> {
     match graph.nodes.iter().find(|node| matches!(node.domain, Domain::Other(_))) {
         Some(node) => Err(LoadError::Unsupported(format!(
-            "operator {node} (node '{}') belongs to a domain that is neither ONNX nor ai.onnx.ml",
+            "operator {node} (node '{}') belongs to a domain other than ai.onnx, ai.onnx.ml and com.microsoft",
             node.name
         ))),
         None => Ok(()),

@@ -13,6 +13,8 @@ use std::fmt;
 pub enum Domain {
     Onnx,
     Ml,
+    /// Operators beside the standard that exporters use because ONNX Runtime has them.
+    Microsoft,
     Other(String),
 }
 
@@ -21,6 +23,7 @@ impl Domain {
         match text {
             "" | "ai.onnx" => Self::Onnx,
             "ai.onnx.ml" => Self::Ml,
+            "com.microsoft" => Self::Microsoft,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -43,6 +46,7 @@ impl fmt::Display for Node {
         match &self.domain {
             Domain::Onnx => f.write_str(&self.op),
             Domain::Ml => write!(f, "ai.onnx.ml.{}", self.op),
+            Domain::Microsoft => write!(f, "com.microsoft.{}", self.op),
             Domain::Other(domain) => write!(f, "{domain}.{}", self.op),
         }
     }

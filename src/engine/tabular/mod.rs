@@ -8,6 +8,7 @@ mod forest;
 mod ops;
 mod program;
 
+pub use ops::names as operators;
 pub use program::Program;
 
 /// The engine's name in tables and logs.

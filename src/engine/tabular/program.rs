@@ -1,11 +1,11 @@
 //! A graph turned into steps over numbered slots.
 
 use super::ops::{self, Op};
-use crate::engine::onnx::{Graph, Node};
+use crate::engine::onnx::{Domain, Graph, Node};
 use crate::engine::{Prepared, RunError, Session, Signature};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Where a step finds an operand.
@@ -22,6 +22,10 @@ struct Step {
     what: String,
     inputs: SmallVec<[Source; 4]>,
     first_slot: usize,
+    /// How many slots it fills; results that the graph gives no name are let go.
+    outputs: usize,
+    /// Slots that no later step reads.
+    last_read: SmallVec<[usize; 4]>,
 }
 
 /// A prepared tabular model.
@@ -73,8 +77,11 @@ impl Session for State {
         let plan = &*self.plan;
         for step in &plan.steps {
             let results = plan.run_step(step, inputs, &self.slots)?;
-            for (slot, result) in (step.first_slot..).zip(results) {
+            for (slot, result) in (step.first_slot..).zip(results.into_iter().take(step.outputs)) {
                 self.slots[slot] = Some(result);
+            }
+            for slot in &step.last_read {
+                self.slots[*slot] = None;
             }
         }
         let answers = plan.answers(inputs, &mut self.slots);
@@ -158,7 +165,7 @@ impl Builder {
 
     fn add(&mut self, node: &Node) -> Result<(), String> {
         let inputs = self.sources(node)?;
-        if node.op == "Identity" {
+        if node.op == "Identity" && node.domain == Domain::Onnx {
             let (Some(output), Some(source)) = (node.outputs.first(), inputs.first()) else {
                 return Err("expected one input and one output".into());
             };
@@ -166,63 +173,60 @@ impl Builder {
             return Ok(());
         }
         let op = ops::build(node, self.opset)?;
-        self.memory += op.memory_bytes();
         match self.all_constant(&inputs) {
-            Some(operands) if !operands.is_empty() || node.op == "Constant" => self.fold(node, op.as_ref(), &operands),
+            Some(operands) if !operands.is_empty() || node.op == "Constant" => {
+                // What does not depend on a request is computed at load.
+                let results = op.run(&operands).map_err(|error| error.to_string())?;
+                for (name, result) in node.outputs.iter().zip(results) {
+                    self.constant(name.clone(), result);
+                }
+            }
             _ => {
+                self.memory += op.memory_bytes();
                 self.push(node, op, inputs);
-                Ok(())
             }
         }
+        Ok(())
     }
 
+    /// The inputs that the node names, in order.
     fn sources(&self, node: &Node) -> Result<SmallVec<[Source; 4]>, String> {
-        let mut names = node.inputs.as_slice();
-        while names.last().is_some_and(String::is_empty) {
-            names = &names[..names.len() - 1];
-        }
-        names
+        node.inputs
             .iter()
+            .filter(|name| !name.is_empty())
             .map(|name| self.names.get(name).copied().ok_or_else(|| format!("its input '{name}' comes from nowhere")))
             .collect()
     }
 
-    fn all_constant(&self, inputs: &[Source]) -> Option<Vec<Tensor>> {
+    fn all_constant(&self, inputs: &[Source]) -> Option<Vec<&Tensor>> {
         inputs
             .iter()
             .map(|source| match source {
-                Source::Constant(at) => self.constants.get(*at).cloned(),
+                Source::Constant(at) => self.constants.get(*at),
                 _ => None,
             })
             .collect()
     }
 
-    /// Computes at load what does not depend on a request.
-    fn fold(&mut self, node: &Node, op: &dyn Op, operands: &[Tensor]) -> Result<(), String> {
-        let operands: Vec<&Tensor> = operands.iter().collect();
-        let results = op.run(&operands).map_err(|error| error.to_string())?;
-        for (name, result) in node.outputs.iter().zip(results) {
-            self.constant(name.clone(), result);
-        }
-        Ok(())
-    }
-
     fn push(&mut self, node: &Node, op: Box<dyn Op>, inputs: SmallVec<[Source; 4]>) {
-        for (offset, name) in node.outputs.iter().enumerate() {
+        for (offset, name) in node.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             self.names.insert(name.clone(), Source::Slot(self.slots + offset));
         }
-        self.steps.push(Step { op, what: node.to_string(), inputs, first_slot: self.slots });
-        self.slots += node.outputs.len();
+        let (first_slot, outputs) = (self.slots, node.outputs.len());
+        let last_read = SmallVec::new();
+        self.steps.push(Step { op, what: node.to_string(), inputs, first_slot, outputs, last_read });
+        self.slots += outputs;
     }
 
-    fn finish(self, graph: &Graph) -> Result<Plan, String> {
-        let outputs = graph
+    fn finish(mut self, graph: &Graph) -> Result<Plan, String> {
+        let outputs: Vec<Source> = graph
             .outputs
             .iter()
             .map(|spec| {
                 self.names.get(&spec.name).copied().ok_or_else(|| format!("nothing computes output '{}'", spec.name))
             })
             .collect::<Result<_, _>>()?;
+        self.keep_what_is_read(&outputs);
         Ok(Plan {
             signature: Signature::new(graph.inputs.clone(), graph.outputs.clone()),
             constants: self.constants,
@@ -231,5 +235,109 @@ impl Builder {
             outputs,
             memory: self.memory,
         })
+    }
+
+    /// Takes steps away whose results nothing reads, and notes at the others which slots they are the
+    /// last to read, so that a run holds no more than it still needs.
+    fn keep_what_is_read(&mut self, outputs: &[Source]) {
+        let mut read: HashSet<Source> = outputs.iter().copied().collect();
+        let mut kept = Vec::with_capacity(self.steps.len());
+        for mut step in std::mem::take(&mut self.steps).into_iter().rev() {
+            let slots = step.first_slot..step.first_slot + step.outputs;
+            if !slots.clone().any(|slot| read.contains(&Source::Slot(slot))) {
+                self.memory = self.memory.saturating_sub(step.op.memory_bytes());
+                continue;
+            }
+            step.last_read.extend(slots.filter(|slot| !read.contains(&Source::Slot(*slot))));
+            for source in &step.inputs {
+                if let (true, Source::Slot(slot)) = (read.insert(*source), source) {
+                    step.last_read.push(*slot);
+                }
+            }
+            kept.push(step);
+        }
+        kept.reverse();
+        self.steps = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::onnx::Attributes;
+    use crate::engine::{Dim, TensorSpec};
+    use crate::tensor::DType;
+
+    fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> Node {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Node {
+            name: op.into(),
+            op: op.into(),
+            domain: Domain::Onnx,
+            inputs: owned(inputs),
+            outputs: owned(outputs),
+            attributes: Attributes::default(),
+        }
+    }
+
+    fn program(nodes: Vec<Node>, constants: &[(&str, Tensor)]) -> Result<Program, String> {
+        let spec = |name: &str| TensorSpec::new(name, DType::F32, vec![Dim::Any(None)]);
+        Program::new(&Graph {
+            nodes,
+            constants: constants.iter().map(|(name, tensor)| (name.to_string(), tensor.clone())).collect(),
+            inputs: vec![spec("x")],
+            outputs: vec![spec("y")],
+            opset: 18,
+        })
+    }
+
+    fn vector(values: &[f32]) -> Tensor {
+        Tensor::of([values.len()], values.to_vec()).expect("fits")
+    }
+
+    fn run(program: &Program, values: &[f32]) -> Vec<f32> {
+        let mut session = program.session().expect("a session");
+        session.run(&[vector(values)]).expect("runs")[0].as_slice::<f32>().expect("floats").to_vec()
+    }
+
+    #[test]
+    fn what_nothing_reads_is_neither_run_nor_kept() {
+        let nodes = vec![
+            node("Neg", &["x"], &["a"]),
+            node("Exp", &["x"], &["unread"]),
+            node("Add", &["a", "a"], &["b"]),
+            node("Mul", &["a", "b"], &["y"]),
+        ];
+        let program = program(nodes, &[]).expect("builds");
+        assert_eq!(program.0.steps.iter().map(|step| step.what.as_str()).collect::<Vec<_>>(), ["Neg", "Add", "Mul"]);
+        assert_eq!(program.0.steps.iter().map(|step| step.last_read.len()).collect::<Vec<_>>(), [0, 0, 2]);
+        assert_eq!(run(&program, &[3.0]), [18.0]);
+    }
+
+    #[test]
+    fn an_input_left_out_between_others_is_no_operand() {
+        let bound = ("high", Tensor::of(&[][..], vec![2.0f32]).expect("fits"));
+        let program = program(vec![node("Clip", &["x", "", "high"], &["y"])], &[bound]).expect("builds");
+        assert_eq!(run(&program, &[-5.0, 5.0]), [-5.0, 2.0]);
+    }
+
+    #[test]
+    fn results_without_a_name_are_let_go() {
+        let k = ("k", Tensor::of([1], vec![1i64]).expect("fits"));
+        let nodes = vec![node("TopK", &["x", "k"], &["best"]), node("Neg", &["best"], &["y"])];
+        assert_eq!(run(&program(nodes, &[k]).expect("builds"), &[1.0, 4.0]), [-4.0]);
+    }
+
+    #[test]
+    fn constants_are_folded_at_load() {
+        let nodes = vec![node("Neg", &["c"], &["d"]), node("Add", &["x", "d"], &["y"])];
+        let program = program(nodes, &[("c", vector(&[1.0]))]).expect("builds");
+        assert_eq!((program.0.steps.len(), run(&program, &[5.0])), (1, vec![4.0]));
+    }
+
+    #[test]
+    fn a_name_from_nowhere_is_told() {
+        let error = program(vec![node("Neg", &["z"], &["y"])], &[]).err().expect("refused");
+        assert_eq!(error, "operator Neg (node 'Neg'): its input 'z' comes from nowhere");
     }
 }

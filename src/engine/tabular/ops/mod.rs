@@ -1,25 +1,33 @@
-//! The operators: one file per family, and the one table from name to maker.
+//! The operators: one folder per family, and the one table from name to maker.
 
-mod cast;
-mod encode;
+mod broadcast;
 mod ensemble;
-mod linear;
-mod scale;
+mod listed;
+mod math;
+mod ml;
+mod operands;
 mod scores;
 mod shape;
+mod table;
+mod text;
 
 use crate::engine::RunError;
-use crate::engine::onnx::{Domain, Node};
-use crate::tensor::{DType, Data, Element, Shape, Tensor};
+use crate::engine::onnx::{Attributes, Node};
+use crate::tensor::Tensor;
+use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
-use std::borrow::Cow;
+
+pub use table::{build, names};
 
 /// An operator's results.
 pub type Outputs = SmallVec<[Tensor; 2]>;
 
 /// One prepared operator call.
+///
+/// An operator computes a row from that row alone and in a fixed order, wherever its meaning allows.
 pub trait Op: Send + Sync {
     /// Computes the results. The operands' number and types are the file's word, so both are checked.
+    /// Inputs that the node leaves out are left out here too: [`Call::place`] tells what stands where.
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError>;
 
     /// Bytes that its tables hold.
@@ -28,75 +36,23 @@ pub trait Op: Send + Sync {
     }
 }
 
-/// Prepares a node, or says what about it is not supported.
-pub fn build(node: &Node, _opset: i64) -> Result<Box<dyn Op>, String> {
-    let attributes = &node.attributes;
-    Ok(match (&node.domain, node.op.as_str()) {
-        (Domain::Ml, "TreeEnsembleClassifier") => Box::new(ensemble::Classifier::new(attributes)?),
-        (Domain::Ml, "TreeEnsembleRegressor") => Box::new(ensemble::Regressor::new(attributes)?),
-        (Domain::Ml, "LinearClassifier") => Box::new(linear::Classifier::new(attributes)?),
-        (Domain::Ml, "LinearRegressor") => Box::new(linear::Regressor::new(attributes)?),
-        (Domain::Ml, "Scaler") => Box::new(scale::Scaler::new(attributes)?),
-        (Domain::Ml, "Imputer") => Box::new(scale::Imputer::new(attributes)?),
-        (Domain::Ml, "Normalizer") => Box::new(scale::Normalizer::new(attributes)?),
-        (Domain::Ml, "OneHotEncoder") => Box::new(encode::OneHot::new(attributes)?),
-        (Domain::Onnx, "Cast") => Box::new(cast::Cast::new(attributes)?),
-        (Domain::Onnx, "Concat") => Box::new(shape::Concat::new(attributes)),
-        (Domain::Onnx, "Flatten") => Box::new(shape::Flatten::new(attributes)),
-        (Domain::Onnx, "Reshape") => Box::new(shape::Reshape::new(attributes)),
-        _ => return Err("not supported yet".into()),
-    })
+/// A node as a maker sees it.
+pub struct Call<'a> {
+    pub node: &'a Node,
+    /// Version of the standard operator set.
+    pub opset: i64,
 }
 
-/// The operand at `at`.
-fn operand<'a>(operands: &[&'a Tensor], at: usize) -> Result<&'a Tensor, RunError> {
-    operands.get(at).copied().ok_or_else(|| RunError::Engine(format!("operand {at} is missing")))
-}
-
-/// The elements of an operand as type `T`.
-fn typed<T: Element>(tensor: &Tensor) -> Result<&[T], RunError> {
-    tensor.as_slice().ok_or_else(|| RunError::Engine(format!("expected {} elements, got {}", T::DTYPE, tensor.dtype())))
-}
-
-/// Numbers as `f32`. Doubles are refused: narrowing them could send a row down another branch.
-fn floats(tensor: &Tensor) -> Result<Cow<'_, [f32]>, RunError> {
-    Ok(match tensor.data() {
-        Data::F32(values) => Cow::Borrowed(values),
-        Data::I64(values) => values.iter().map(|v| *v as f32).collect(),
-        Data::I32(values) => values.iter().map(|v| *v as f32).collect(),
-        Data::Bool(values) => values.iter().map(|v| f32::from(u8::from(*v))).collect(),
-        other => return Err(RunError::Engine(format!("{} elements are not supported here", other.dtype()))),
-    })
-}
-
-/// Rows and columns of a matrix; a vector is one row, as ONNX-ML has it.
-fn matrix(tensor: &Tensor) -> (usize, usize) {
-    let shape = tensor.shape();
-    match shape.len() {
-        0 => (1, 1),
-        1 => (1, shape[0]),
-        _ => (shape.rows(), shape.row_elements()),
+impl Call<'_> {
+    pub fn attributes(&self) -> &Attributes {
+        &self.node.attributes
     }
-}
 
-/// Joins a shape and the values an operator computed for it.
-fn tensor<T: Element>(shape: impl Into<Shape>, values: Vec<T>) -> Result<Tensor, RunError> {
-    Tensor::of(shape, values).map_err(|error| RunError::Engine(error.to_string()))
-}
-
-fn one(tensor: Tensor) -> Outputs {
-    let mut outputs = Outputs::new();
-    outputs.push(tensor);
-    outputs
-}
-
-fn two(first: Tensor, second: Tensor) -> Outputs {
-    let mut outputs = one(first);
-    outputs.push(second);
-    outputs
-}
-
-/// A dtype in an error about what the file asks for.
-fn unsupported(dtype: DType) -> RunError {
-    RunError::Engine(format!("{dtype} elements are not supported here"))
+    /// Where the node's input `input` stands among the operands, if the node has it.
+    pub fn place(&self, input: usize) -> Option<usize> {
+        let names = &self.node.inputs;
+        let named = |name: &String| !name.is_empty();
+        names.get(input).filter(|name| named(name))?;
+        Some(names[..input].iter().filter(|name| named(name)).count())
+    }
 }

@@ -52,16 +52,27 @@ pub enum PostTransform {
     Logistic,
     Softmax,
     SoftmaxZero,
+    Probit,
 }
 
 impl PostTransform {
+    /// Those that trees have: a probit of a sum of votes means nothing.
     pub fn new(attributes: &Attributes) -> Result<Self, String> {
+        match Self::any(attributes)? {
+            Self::Probit => Err("post_transform PROBIT is not supported".into()),
+            other => Ok(other),
+        }
+    }
+
+    /// All that ONNX-ML has.
+    pub fn any(attributes: &Attributes) -> Result<Self, String> {
         match attributes.string("post_transform", "NONE").as_str() {
             "NONE" => Ok(Self::None),
             "LOGISTIC" => Ok(Self::Logistic),
             "SOFTMAX" => Ok(Self::Softmax),
             "SOFTMAX_ZERO" => Ok(Self::SoftmaxZero),
-            other => Err(format!("post_transform {other} is not supported")),
+            "PROBIT" => Ok(Self::Probit),
+            other => Err(format!("post_transform {other} is not known")),
         }
     }
 
@@ -72,6 +83,7 @@ impl PostTransform {
             Self::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
             Self::Softmax => softmax(scores, |_| true),
             Self::SoftmaxZero => softmax(scores, |score| score != 0.0),
+            Self::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
         }
     }
 }
@@ -80,6 +92,17 @@ impl PostTransform {
 pub fn logistic(x: f64) -> f64 {
     let v = 1.0 / (1.0 + (-x.abs()).exp());
     if x < 0.0 { 1.0 - v } else { v }
+}
+
+/// The quantile of the normal distribution for a probability, by the approximation that ONNX's reference
+/// and ONNX Runtime use (Winitzki's, with `a = 0.147`): right to about three digits.
+fn probit(p: f64) -> f64 {
+    const A: f64 = 0.147;
+    let x = 2.0 * p - 1.0;
+    let log = ((1.0 - x) * (1.0 + x)).ln();
+    let half = 2.0 / (std::f64::consts::PI * A) + 0.5 * log;
+    let root = ((half * half - log / A).sqrt() - half).sqrt();
+    std::f64::consts::SQRT_2 * if x < 0.0 { -root } else { root }
 }
 
 /// Softmax over the scores that take part; the others stay as they are.
@@ -120,6 +143,13 @@ mod tests {
         let mut scores = [0.0, 2.0, 2.0];
         PostTransform::SoftmaxZero.apply(&mut scores);
         assert_eq!(scores, [0.0, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn a_probit_is_a_quantile_to_three_digits() {
+        for (p, quantile) in [(0.5, 0.0), (0.975, 1.959_96), (0.025, -1.959_96), (0.841_345, 1.0)] {
+            assert!((probit(p) - quantile).abs() < 5e-3, "{p}: {}", probit(p));
+        }
     }
 
     #[test]

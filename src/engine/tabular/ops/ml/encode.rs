@@ -1,7 +1,9 @@
 //! OneHotEncoder: a category to a row of zeros and a one.
 
-use super::{Op, Outputs, RunError, one, operand, tensor, typed, unsupported};
+use crate::engine::RunError;
 use crate::engine::onnx::Attributes;
+use crate::engine::tabular::ops::operands::{length, one, operand, tensor, typed, unsupported};
+use crate::engine::tabular::ops::{Op, Outputs};
 use crate::tensor::{Data, Tensor};
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -26,7 +28,8 @@ impl OneHot {
         let (categories, width) = match (texts.len(), ints.len()) {
             (0, 0) => return Err("no categories are given".into()),
             (0, n) => (Categories::Ints(index(ints.iter().copied())), n),
-            (n, _) => (Categories::Texts(index(texts)), n),
+            (n, 0) => (Categories::Texts(index(texts)), n),
+            _ => return Err("categories are given both as text and as integers, expected one kind".into()),
         };
         Ok(Self { categories, width, unknown_is_zeros: attributes.int("zeros", 1) != 0 })
     }
@@ -37,7 +40,7 @@ impl OneHot {
         place: impl Fn(&T) -> Option<usize>,
         words: impl Fn(&T) -> String,
     ) -> Result<Vec<f32>, RunError> {
-        let mut encoded = vec![0.0; values.len() * self.width];
+        let mut encoded = vec![0.0; length(&[values.len(), self.width])?];
         for (row, value) in encoded.chunks_exact_mut(self.width).zip(values) {
             match place(value) {
                 Some(at) => row[at] = 1.0,
@@ -49,26 +52,32 @@ impl OneHot {
     }
 
     fn values(&self, input: &Tensor) -> Result<Vec<f32>, RunError> {
-        match (&self.categories, input.data()) {
-            (Categories::Texts(known), _) => {
-                self.encode(typed::<Arc<str>>(input)?, |text| known.get(text).copied(), |text| format!("'{text:.40}'"))
+        let known = match &self.categories {
+            Categories::Ints(known) => known,
+            Categories::Texts(known) => {
+                let words = |text: &Arc<str>| format!("'{text:.40}'");
+                return self.encode(typed::<Arc<str>>(input)?, |text| known.get(text).copied(), words);
             }
-            (Categories::Ints(known), Data::I64(ids)) => self.encode(ids, |id| known.get(id).copied(), i64::to_string),
-            // ONNX Runtime truncates towards zero, too.
-            (Categories::Ints(known), Data::F32(numbers)) => {
-                self.encode(numbers, |x| known.get(&(*x as i64)).copied(), f32::to_string)
-            }
-            (Categories::Ints(_), other) => Err(unsupported(other.dtype())),
+        };
+        let place = |id: Option<i64>| id.and_then(|id| known.get(&id)).copied();
+        match input.data() {
+            Data::I64(ids) => self.encode(ids, |id| place(Some(*id)), i64::to_string),
+            Data::I32(ids) => self.encode(ids, |id| place(Some(i64::from(*id))), i32::to_string),
+            Data::F32(numbers) => self.encode(numbers, |x| place(whole(f64::from(*x))), f32::to_string),
+            Data::F64(numbers) => self.encode(numbers, |x| place(whole(*x)), f64::to_string),
+            other => Err(unsupported(other.dtype())),
         }
     }
 }
 
+/// A float as an integer, towards zero. What no integer stands for is no category: NaN must not become 0.
+fn whole(x: f64) -> Option<i64> {
+    (x.abs() < i64::MAX as f64).then_some(x as i64)
+}
+
+/// Where each category has its one; the last of equals counts, as in ONNX Runtime.
 fn index<T: Eq + Hash>(values: impl IntoIterator<Item = T>) -> HashMap<T, usize> {
-    let mut places = HashMap::new();
-    for (at, value) in values.into_iter().enumerate() {
-        places.entry(value).or_insert(at);
-    }
-    places
+    values.into_iter().enumerate().map(|(at, value)| (value, at)).collect()
 }
 
 impl Op for OneHot {
@@ -97,5 +106,13 @@ mod tests {
         assert_eq!(encoded[0].as_slice::<f32>(), Some(&[0.0, 1.0, 0.0, 0.0][..]));
         let error = colours(false).run(&[&input]).expect_err("refused");
         assert_eq!(error, RunError::Input("'blue' is not a category the model knows".into()));
+    }
+
+    #[test]
+    fn floats_are_cut_and_missing_ones_are_no_category() {
+        let numbers = OneHot { categories: Categories::Ints(index([0, 1])), width: 2, unknown_is_zeros: true };
+        let input = Tensor::of([4], vec![1.9f32, -0.5, f32::NAN, f32::INFINITY]).expect("fits");
+        let encoded = numbers.run(&[&input]).expect("runs");
+        assert_eq!(encoded[0].as_slice::<f32>(), Some(&[0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0][..]));
     }
 }
