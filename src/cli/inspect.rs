@@ -19,6 +19,9 @@ pub fn show(version: &Version, found: &FoundVersion) {
     line("engine", &format!("{}: {}", version.loaded.choice.engine, version.loaded.choice.reason));
     line("memory", &memory(version));
     line("loaded in", &format!("{:.1} ms, {}", version.load_time.as_secs_f64() * 1e3, version.golden_words()));
+    for (at, step) in version.loaded.model.describe().iter().enumerate() {
+        line(if at == 0 { "computes" } else { "" }, step);
+    }
     offline::show_signature(version);
     show_roles(version);
     line("features", &features(version));

@@ -14,6 +14,11 @@ pub trait Prepared: Send + Sync {
 
     /// Bytes that the prepared model holds, estimated from its weights.
     fn memory_bytes(&self) -> usize;
+
+    /// How it computes, in words: a line for each step, and lines that say more indented.
+    fn describe(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// One thread's state for one model.

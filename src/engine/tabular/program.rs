@@ -63,6 +63,13 @@ impl Prepared for Program {
     fn memory_bytes(&self) -> usize {
         self.0.memory
     }
+
+    fn describe(&self) -> Vec<String> {
+        let step = |step: &Step| {
+            [step.what.clone()].into_iter().chain(step.op.describe().into_iter().map(|line| format!("  {line}")))
+        };
+        self.0.steps.iter().flat_map(step).collect()
+    }
 }
 
 struct State {

@@ -161,7 +161,9 @@ fn tests(attributes: &Attributes, n: usize) -> Result<(Vec<Test>, Vec<Set>), Str
     let modes = modes.as_slice::<u8>().ok_or_else(|| format!("nodes_modes holds {}, expected UINT8", modes.dtype()))?;
     if splits.len() != n || modes.len() != n {
         let (splits, modes) = (splits.len(), modes.len());
-        return Err(format!("nodes_splits has {splits} entries, nodes_modes {modes}, expected {n} as in nodes_featureids"));
+        return Err(format!(
+            "nodes_splits has {splits} entries, nodes_modes {modes}, expected {n} as in nodes_featureids"
+        ));
     }
     let members = numbers(attributes, "membership_values")?;
     let mut lists = members.split(|member| member.is_nan());

@@ -2,12 +2,13 @@
 
 use super::compact::Compact;
 use super::ensemble::{Aggregate, Ensemble};
-use super::kernel::Block;
+use super::kernel::{Block, LANES};
 use super::leaves::Leaves;
 use super::normal::Rounding;
 use super::score::{self, BLOCK, Strategy, Sum};
 use super::tune::{self, Tuning};
 use super::wide::Wide;
+use bytesize::ByteSize;
 use std::cell::RefCell;
 use std::time::Duration;
 
@@ -82,10 +83,6 @@ impl Forest {
     /// Scores of a row.
     pub fn targets(&self) -> usize {
         self.targets
-    }
-
-    pub fn trees(&self) -> usize {
-        self.order.len()
     }
 
     /// Computes the scores of each row into `out`, [`Forest::targets`] for each, base values added.
@@ -176,16 +173,17 @@ impl Forest {
         });
     }
 
-    /// The kernels in words: from how many rows on which is taken, and nanoseconds per row.
-    pub fn kernels(&self) -> Vec<String> {
-        if self.compact.is_none() {
-            return vec!["any rows: wide nodes, 8 trees side by side".into()];
+    /// Trees, layout and kernels in words.
+    pub fn describe(&self) -> Vec<String> {
+        let depth = self.order.last().map_or(0, |(_, depth)| *depth);
+        let (trees, nodes) = (self.order.len(), self.nodes);
+        let size = ByteSize(self.memory_bytes() as u64);
+        let mut lines = vec![format!("{trees} trees, {nodes} nodes, up to {depth} deep, {size}")];
+        match &self.compact {
+            Some(_) => lines.extend(self.tuning.table().map(kernel_line)),
+            None => lines.push("nodes of 16 bytes, 8 trees side by side".into()),
         }
-        let line = |(size, strategy, cost): (usize, Strategy, Option<Duration>)| {
-            let cost = cost.map_or_else(|| "not measured".into(), |cost| format!("{} ns/row", cost.as_nanos()));
-            format!("from {size} rows: {}, {} rows side by side, {cost}", strategy.kernel.name(), strategy.rows)
-        };
-        self.tuning.table().map(line).collect()
+        lines
     }
 
     /// Bytes that the layouts hold.
@@ -193,6 +191,13 @@ impl Forest {
         let compact = self.compact.as_ref().map_or(0, |compact| size_of_val(&compact.nodes[..]));
         compact + self.wide.as_ref().map_or(0, Wide::memory_bytes) + self.leaves.memory_bytes()
     }
+}
+
+fn kernel_line((size, strategy, cost): (usize, Strategy, Option<Duration>)) -> String {
+    let cost = cost.map_or_else(|| "not measured".into(), |cost| format!("{} ns a row", cost.as_nanos()));
+    let (kernel, rows) = (strategy.kernel.name(), strategy.rows);
+    let trees = LANES / rows;
+    format!("from {size:>3} rows on: {kernel}, {rows} x {trees} rows and trees at once, {cost}")
 }
 
 thread_local! {

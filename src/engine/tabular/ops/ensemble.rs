@@ -1,37 +1,65 @@
-//! TreeEnsembleClassifier and TreeEnsembleRegressor.
+//! TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble.
 
 use super::scores::{Labels, PostTransform, argmax, logistic};
 use super::{Op, Outputs, RunError, floats, matrix, one, operand, tensor, two};
 use crate::engine::onnx::Attributes;
 use crate::engine::tabular::forest::ensemble::Ensemble;
-use crate::engine::tabular::forest::{Forest, Rows, onnx};
-use crate::tensor::{Data, Tensor};
+use crate::engine::tabular::forest::{Forest, Rows, onnx, onnx5};
+use crate::tensor::{DType, Data, Tensor};
 use smallvec::SmallVec;
 
 /// A forest whose targets are numbers.
 pub struct Regressor {
     forest: Forest,
     post: PostTransform,
+    /// The scores are of the rows' type, else FP32 always.
+    typed: bool,
 }
 
 impl Regressor {
     pub fn new(attributes: &Attributes) -> Result<Self, String> {
-        Ok(Self { forest: forest(&onnx::regressor(attributes)?)?, post: PostTransform::new(attributes)? })
+        let forest = forest(&onnx::regressor(attributes)?)?;
+        Ok(Self { forest, post: PostTransform::new(attributes)?, typed: false })
+    }
+
+    /// TreeEnsemble, whose attributes are numbers where its forerunners' are words.
+    pub fn of_version_5(attributes: &Attributes) -> Result<Self, String> {
+        let forest = forest(&onnx5::tree_ensemble(attributes)?)?;
+        let post = match attributes.int("post_transform", 0) {
+            0 => PostTransform::None,
+            1 => PostTransform::Softmax,
+            2 => PostTransform::Logistic,
+            3 => PostTransform::SoftmaxZero,
+            4 => return Err("post_transform PROBIT is not supported".into()),
+            other => return Err(format!("unknown post_transform {other}, expected 0 to 4")),
+        };
+        Ok(Self { forest, post, typed: true })
     }
 }
 
 impl Op for Regressor {
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let targets = self.forest.targets();
-        let (rows, mut scores) = score(&self.forest, operand(operands, 0)?)?;
+        let input = operand(operands, 0)?;
+        let (rows, mut scores) = score(&self.forest, input)?;
         if self.post != PostTransform::None {
             scores.chunks_exact_mut(targets).for_each(|row| self.post.apply(row));
         }
-        Ok(one(tensor([rows, targets], scores.iter().map(|score| *score as f32).collect())?))
+        Ok(one(match input.dtype() {
+            DType::F64 if self.typed => tensor([rows, targets], scores)?,
+            DType::F16 if self.typed => {
+                tensor([rows, targets], scores.iter().map(|score| half::f16::from_f64(*score)).collect())?
+            }
+            _ => tensor([rows, targets], scores.iter().map(|score| *score as f32).collect::<Vec<f32>>())?,
+        }))
     }
 
     fn memory_bytes(&self) -> usize {
         self.forest.memory_bytes()
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.forest.describe()
     }
 }
 
@@ -124,6 +152,10 @@ impl Op for Classifier {
 
     fn memory_bytes(&self) -> usize {
         self.forest.memory_bytes()
+    }
+
+    fn describe(&self) -> Vec<String> {
+        self.forest.describe()
     }
 }
 

@@ -34,6 +34,11 @@ pub trait Op: Send + Sync {
     fn memory_bytes(&self) -> usize {
         0
     }
+
+    /// What there is to know of it, line by line; empty if its name says all.
+    fn describe(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A node as a maker sees it.

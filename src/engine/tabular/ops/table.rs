@@ -59,6 +59,7 @@ const ML: &[(&str, Maker)] = &[
     ("SVMClassifier", |call| made(svm::Classifier::new(call.attributes())?)),
     ("SVMRegressor", |call| made(svm::Regressor::new(call.attributes())?)),
     ("Scaler", |call| made(scale::Scaler::new(call.attributes())?)),
+    ("TreeEnsemble", |call| made(ensemble::Regressor::of_version_5(call.attributes())?)),
     ("TreeEnsembleClassifier", |call| made(ensemble::Classifier::new(call.attributes())?)),
     ("TreeEnsembleRegressor", |call| made(ensemble::Regressor::new(call.attributes())?)),
 ];

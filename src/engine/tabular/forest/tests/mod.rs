@@ -1,4 +1,5 @@
 //! Tests that need more than one of the floor's files.
 
 mod files;
+mod files5;
 mod kernels;
