@@ -16,6 +16,7 @@ mod reply;
 mod route;
 mod serve;
 mod settings;
+mod unpack;
 mod wrong;
 
 pub use connection::Limits;
