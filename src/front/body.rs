@@ -1,11 +1,12 @@
 //! A request's body, whole and within its limits of size and time.
 
+use super::incoming::{Incoming, Overhead};
 use super::reply::{ApiError, Cause};
 use super::unpack::{Packing, unpack};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -54,7 +55,7 @@ async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, ApiError> {
     let mut first = Bytes::new();
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| ApiError::field("body", format!("the body ended early: {error}")))?;
+        let frame = frame.map_err(|error| broken_off(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         let have = first.len().max(whole.len());
         if have + data.len() > limit {
@@ -88,10 +89,18 @@ pub(super) fn make_room(whole: &mut Vec<u8>, size: usize, most: usize) {
     whole.reserve_exact(step - whole.len());
 }
 
+fn broken_off(error: &hyper::Error) -> ApiError {
+    let words = match Overhead::is_behind(error) {
+        true => format!("the body was given up: {Overhead}"),
+        false => format!("the body ended early: {error}"),
+    };
+    ApiError::field("body", words)
+}
+
 /// Reads what is left of a body that was refused, within bounds: a caller who is still sending
 /// would otherwise meet a closed connection instead of the answer. Tells whether the end was reached.
 pub async fn discard(body: &mut Incoming) -> bool {
-    if body.size_hint().lower() > DISCARD as u64 {
+    if body.is_broken() || body.size_hint().lower() > DISCARD as u64 {
         return false;
     }
     let reading = async {

@@ -4,6 +4,7 @@
 //! them a few times a second and ends those that sent half a head and stopped, or nothing at all.
 //! So a time limit costs a request no timer of its own.
 
+use super::incoming::Framing;
 use std::collections::HashMap;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -71,6 +72,7 @@ impl Connections {
             head: AtomicBool::new(true),
             http2: AtomicBool::new(false),
             since: AtomicU64::new(self.clock.load(Relaxed)),
+            framing: Framing::default(),
         })
     }
 
@@ -120,6 +122,7 @@ pub(super) struct Pulse {
     http2: AtomicBool,
     /// Since when it has been waited for.
     since: AtomicU64,
+    pub framing: Framing,
 }
 
 impl Pulse {
@@ -186,8 +189,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
+        let came = buffer.filled().len() - before;
+        if came > 0 {
             self.pulse.received();
+            self.pulse.framing.received(came)?;
         }
         polled
     }

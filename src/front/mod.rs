@@ -8,6 +8,7 @@ mod body;
 mod connection;
 mod context;
 mod ids;
+mod incoming;
 mod listen;
 mod oip;
 mod plain;
@@ -20,6 +21,7 @@ mod unpack;
 mod wrong;
 
 pub use connection::Limits;
+pub use incoming::Incoming;
 pub use listen::{Listener, serve_connections};
 pub use reply::{ApiError, Cause, Reply};
 pub use serve::Front;
