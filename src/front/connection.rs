@@ -8,7 +8,10 @@ use super::incoming::Framing;
 use std::collections::HashMap;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -157,10 +160,14 @@ impl Pulse {
     }
 
     fn is_late(&self, now: u64) -> bool {
+        // First of all, as whoever ended the last request has left the time before: see `Busy`.
+        if self.in_flight.load(Acquire) > 0 {
+            return false;
+        }
         let limits = &self.connections.limits;
         let limit = if self.head.load(Relaxed) { limits.header_time } else { limits.idle_time };
         let waited = Duration::from_millis(now.saturating_sub(self.since.load(Relaxed)));
-        self.in_flight.load(Relaxed) == 0 && waited > limit
+        waited > limit
     }
 
     fn flag(&self) -> &'static str {
@@ -173,9 +180,9 @@ pub(super) struct Busy(Arc<Pulse>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
-            self.0.idle();
-        }
+        // The time first: a keeper who sees no request any more must see since when.
+        self.0.idle();
+        self.0.in_flight.fetch_sub(1, Release);
     }
 }
 
