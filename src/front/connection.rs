@@ -5,13 +5,11 @@
 //! So a time limit costs a request no timer of its own.
 
 use super::incoming::Framing;
+use crate::sync::primitive::{AtomicBool, AtomicU32, AtomicU64};
 use std::collections::HashMap;
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
-use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -260,5 +258,53 @@ mod tests {
         assert!(!pulse.is_late(u64::MAX));
         drop(two);
         assert!(pulse.is_late(u64::MAX));
+    }
+}
+
+#[cfg(all(test, tidegate_loom))]
+mod loom_model {
+    use super::*;
+    use loom::thread;
+
+    /// Long after the pulse was made: what was last heard of it counts for nothing.
+    const NOW: u64 = 1_000_000;
+
+    fn pulse() -> Arc<Pulse> {
+        let connections = Connections::new(Limits::default());
+        let pulse = connections.pulse();
+        connections.clock.store(NOW, Relaxed);
+        pulse
+    }
+
+    #[test]
+    fn a_connection_is_not_late_while_its_last_request_ends() {
+        loom::model(|| {
+            let pulse = pulse();
+            let busy = pulse.request();
+            let request = thread::spawn(move || drop(busy));
+            assert!(!pulse.is_late(NOW));
+            request.join().expect("no panic");
+            assert!(!pulse.is_late(NOW));
+            assert!(pulse.is_late(u64::MAX), "from the end on it is waited for again");
+        });
+    }
+
+    #[test]
+    fn a_connection_is_not_late_while_requests_come_and_go() {
+        loom::model(|| {
+            let pulse = pulse();
+            pulse.http2.store(true, Relaxed);
+            let first = pulse.request();
+            let second = {
+                let pulse = pulse.clone();
+                thread::spawn(move || drop(pulse.request()))
+            };
+            let first = thread::spawn(move || drop(first));
+            assert!(!pulse.is_late(NOW));
+            first.join().expect("no panic");
+            second.join().expect("no panic");
+            assert!(!pulse.is_late(NOW));
+            assert_eq!(pulse.in_flight.load(Relaxed), 0);
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod memory;
 mod phase;
+pub mod primitive;
 pub mod priority;
 
 pub use phase::{Lifecycle, Phase};
