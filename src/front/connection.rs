@@ -7,13 +7,9 @@
 use super::incoming::Framing;
 use crate::sync::primitive::{AtomicBool, AtomicU32, AtomicU64};
 use std::collections::HashMap;
-use std::io::{IoSlice, Result};
-use std::pin::Pin;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 
 /// How often the keeper looks; time limits are kept to this.
@@ -138,7 +134,8 @@ impl Pulse {
         Busy(self.clone())
     }
 
-    fn received(&self) {
+    /// Takes in that bytes came.
+    pub fn received(&self) {
         if self.in_flight.load(Relaxed) > 0 {
             return;
         }
@@ -181,51 +178,6 @@ impl Drop for Busy {
         // The time first: a keeper who sees no request any more must see since when.
         self.0.idle();
         self.0.in_flight.fetch_sub(1, Release);
-    }
-}
-
-/// A socket that tells its pulse what comes in.
-pub(super) struct Felt<S> {
-    pub stream: S,
-    pub pulse: Arc<Pulse>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let came = buffer.filled().len() - before;
-        if came > 0 {
-            self.pulse.received();
-            self.pulse.framing.received(came)?;
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Felt<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Sockets: bound first, served later, closed without losing a request.
 
-use super::connection::{Connections, Felt, Limits, Pulse};
+use super::connection::{Connections, Limits, Pulse};
 use super::incoming::Incoming;
 use super::reply::{ApiError, Cause};
+use super::socket::Felt;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::server::conn::{http1, http2};

@@ -17,6 +17,7 @@ mod reply;
 mod route;
 mod serve;
 mod settings;
+mod socket;
 mod unpack;
 mod wrong;
 
