@@ -15,6 +15,10 @@ fmt:
 lint:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Models of what threads share without a lock, or by one: every order is tried
+loom:
+    .ci/run loom
+
 # Build the documentation; a broken link is an error
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps

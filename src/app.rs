@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::front::admin::{Access, Admin, Facts, TokenFile};
 use crate::front::{Front, Limits, Listener, serve_connections};
 use crate::metrics::{names, process};
-use crate::registry::Registry;
+use crate::registry::{LOADER_THREADS, Registry};
+use crate::sync::cores::Cores;
 use crate::sync::{Lifecycle, Phase};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -61,7 +62,9 @@ impl App {
         let (stop_data, data_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let limits = self.config.front.limits.clone();
-        let facts = Facts { threads: self.config.threads, settings: self.config.front.clone() };
+        let cores = Cores::found();
+        log_threads(self.config.threads, &cores);
+        let facts = Facts { threads: self.config.threads, cores: cores.clone(), settings: self.config.front.clone() };
         let admin = Admin::new(registry.clone(), life.clone(), access, facts);
         let admin = start_admin(self.admin, admin, limits, admin_stopped)?;
         let runtime = Builder::new_multi_thread()
@@ -86,6 +89,7 @@ impl App {
         life.enter(Phase::Serving);
         Ok(Running {
             config: self.config,
+            cores,
             address,
             admin_address,
             life,
@@ -98,6 +102,21 @@ impl App {
             stop_admin,
         })
     }
+}
+
+fn log_threads(threads: usize, cores: &Cores) {
+    let Cores { usable, allowed, quota } = cores;
+    let limited_by = cores.limited_by();
+    tracing::info!(
+        io = threads,
+        compute = threads,
+        loaders = LOADER_THREADS,
+        cores = usable,
+        cores_allowed = allowed,
+        cores_quota = quota,
+        limited_by,
+        "threads"
+    );
 }
 
 /// The admin port on its own thread and runtime: it answers while the data path is saturated.
@@ -144,6 +163,7 @@ fn start_admin(
 /// A serving process.
 pub struct Running {
     config: Config,
+    cores: Cores,
     address: SocketAddr,
     admin_address: SocketAddr,
     life: Arc<Lifecycle>,
@@ -173,6 +193,14 @@ impl Running {
 
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
+    }
+
+    /// The threads that were started, and what they were counted by, in words.
+    pub fn threads(&self) -> String {
+        let (threads, cores) = (self.config.threads, &self.cores);
+        let quota = cores.quota.map(|quota| format!("; CPU quota {quota}")).unwrap_or_default();
+        let usable = cores.usable;
+        format!("{threads} I/O, {threads} compute, {LOADER_THREADS} loaders; cores that may be used: {usable}{quota}")
     }
 
     pub fn registry(&self) -> &Arc<Registry> {

@@ -139,3 +139,75 @@ fn a_head_beyond_the_limit_is_refused() {
     ask_good(&mut server.client());
     server.stop();
 }
+
+/// The head of a request whose body comes in chunks, answered with leave to send it: what is sent from
+/// then on is not read together with the head.
+fn begin_chunks(server: &Server, path: &str) -> Client {
+    let mut client = server.client();
+    let head = Request::post(path, "").with("transfer-encoding", "chunked").with("expect", "100-continue");
+    client.send(&head.bytes()).expect("sent");
+    client
+}
+
+/// Beyond what is let through without a byte of the body, by one byte: so nothing is left unread when
+/// the server gives up, and its answer is not lost.
+const ABSURD: usize = (2 << 20) + 1;
+
+#[test]
+fn a_chunk_size_without_end_is_ended_by_its_length() {
+    let server = Server::start();
+    for (what, start, more) in [("zeros", "", b'0'), ("spaces", "5", b' '), ("after a chunk", "1\r\n[\r\n", b'0')] {
+        let mut client = begin_chunks(&server, PREDICT);
+        assert_eq!(client.receive_head().expect("an answer").status, 100, "{what}");
+        client.send(start.as_bytes()).expect("sent");
+        // The first byte of a body may pay for its own framing, so a little more has to come.
+        client.send(&vec![more; ABSURD]).expect("sent");
+        let reply = client.receive().expect("an answer");
+        assert_eq!(reply.status, 400, "{what}: {reply}");
+        assert!(text(&json(what, &reply), "/error").contains("chunk sizes"), "{what}: {reply}");
+        assert!(reply.closes(), "{what}: {reply}");
+    }
+    ask_good(&mut server.client());
+    server.stop();
+}
+
+#[test]
+fn a_chunk_size_without_end_does_not_take_the_bodys_time() {
+    let server = Server::with(|config| config.front.body_time = PATIENCE * 2);
+    // A body that nobody wants is ended as well.
+    for path in [PREDICT, "/nowhere"] {
+        let mut client = server.client();
+        client.send(&Request::post(path, "").with("transfer-encoding", "chunked").bytes()).expect("sent");
+        let (started, zeros, mut sent) = (Instant::now(), vec![b'0'; 64 << 10], 0_usize);
+        while client.send(&zeros).is_ok() {
+            sent += zeros.len();
+            assert!(started.elapsed() < PATIENCE, "{path}: still read after {sent} bytes");
+        }
+        // What the kernel's buffers hold comes on top of what the server reads.
+        assert!(sent < 64 << 20, "{path}: {sent} bytes were taken");
+    }
+    server.stop();
+}
+
+#[test]
+fn honest_chunks_of_every_size_get_through() {
+    let server = Server::start();
+    let mut client = server.client();
+    let long = |size: usize| format!("{}{WINE}", " ".repeat(size));
+    for (size, chunk) in [(64 << 10, 1), (1 << 20, 7), (8 << 20, 4096), (8 << 20, 8 << 20)] {
+        let answer = good("chunks", &client.ask(&Request::post(PREDICT, long(size)).chunked(chunk)));
+        assert_eq!(answer["prediction"], "class_1", "{size} bytes in chunks of {chunk}");
+    }
+    // Sizes padded with zeros, as some clients write them, and requests that do not wait for answers.
+    let padded: String = long(200_000).chars().map(|one| format!("00000001\r\n{one}\r\n")).collect();
+    let padded = Request::post(PREDICT, padded + "0\r\n\r\n").with("transfer-encoding", "chunked").bytes();
+    let plain = Request::post(PREDICT, WINE).bytes();
+    let mut receiver = server.client();
+    receiver.send(&[padded.as_slice(), &plain, &padded, &plain].concat()).expect("sent");
+    for at in 0..4 {
+        let answer = good("pipelined", &receiver.receive().expect("an answer"));
+        assert_eq!(answer["prediction"], "class_1", "request {at}");
+    }
+    drop((client, receiver));
+    server.stop();
+}

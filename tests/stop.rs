@@ -2,68 +2,15 @@
 
 mod common;
 
+use common::PATIENCE;
 use common::client::{Client, Request};
-use common::{PATIENCE, models};
-use std::io::{BufRead, BufReader};
+use common::process::Process;
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const ROW: &str = "[59, 2, 32.1, 101, 157, 93.2, 38, 4, 4.8598, 87]";
-
-/// A started binary and its ports.
-struct Process {
-    child: Child,
-    data: SocketAddr,
-    admin: SocketAddr,
-}
-
-impl Process {
-    fn start(more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
-            .arg("serve")
-            .arg(models())
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--default-model", "diabetes"])
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let line = lines.find_map(|line| line.ok().filter(|line| line.starts_with("listening on"))).expect("its ports");
-        // Kept open until the process ends, so that it can write whatever it likes.
-        thread::spawn(move || lines.for_each(drop));
-        let port = |part: &str| {
-            let rest = line.split(part).nth(1).expect("an address");
-            rest.split([',', ';']).next().and_then(|text| text.parse().ok()).expect("an address")
-        };
-        Self { data: port("listening on http://"), admin: port("admin on http://"), child }
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
-    }
-
-    fn wait(mut self) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(started.elapsed() < PATIENCE, "it does not stop");
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
 
 /// Asks until the server says that it closes, or takes no more connections. Every request that was
 /// sent has to be answered; answers how many were.

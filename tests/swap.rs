@@ -4,12 +4,13 @@
 mod common;
 
 use common::client::{Client, Request};
-use common::{PATIENCE, Server, good, json, models, text};
+use common::garden::{Garden, lines, until, until_state};
+use common::{Server, good, json, models, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,76 +25,8 @@ const RATE: u32 = 200;
 const CUSTOMER: &str = r#"{"features": {"tenure_months": 3, "monthly_charges": 89.5, "support_calls": 4,
     "data_usage_gb": null, "contract": "month-to-month", "payment_method": "card", "region": "north"}}"#;
 
-/// A directory of models that a test fills while a server watches it.
-struct Garden {
-    dir: tempfile::TempDir,
-}
-
-impl Garden {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a directory") }
-    }
-
-    fn path(&self, below: &str) -> PathBuf {
-        self.dir.path().join(below)
-    }
-
-    /// Puts a bundled version in place as users are told to: filled aside, then renamed.
-    fn plant(&self, bundled: &str, place: &str) {
-        let aside = self.path(&format!("{place}.tmp"));
-        fs::create_dir_all(&aside).expect("made");
-        for file in ["model.onnx", "golden.json"] {
-            fs::copy(models().join(bundled).join(file), aside.join(file)).expect("copied");
-        }
-        fs::rename(&aside, self.path(place)).expect("renamed");
-    }
-
-    fn write(&self, below: &str, bytes: &[u8]) {
-        let path = self.path(below);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-        fs::write(path, bytes).expect("written");
-    }
-
-    fn remove(&self, below: &str) {
-        fs::remove_dir_all(self.path(below)).expect("removed");
-    }
-
-    fn serve(&self) -> Server {
-        Server::with(|config| {
-            config.registry.paths = vec![self.dir.path().to_owned()];
-            config.registry.control = Control::Poll;
-        })
-    }
-}
-
 fn bundled(file: &str) -> Vec<u8> {
     fs::read(models().join(file)).expect("a bundled file")
-}
-
-/// The index's lines of one version of a model.
-fn lines(server: &Server, model: &str, version: &str) -> Vec<Value> {
-    let index = good("index", &server.admin().ask(&Request::get("/api/models")));
-    let found = index["models"].as_array().expect("models").iter().find(|one| one["name"] == model).cloned();
-    let lines = found.map(|one| one["versions"].as_array().expect("versions").clone()).unwrap_or_default();
-    lines.into_iter().filter(|line| line["version"] == version).collect()
-}
-
-/// Asks until `found` answers something; only a test that fails waits long.
-fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(value) = found() {
-            return value;
-        }
-        assert!(started.elapsed() < PATIENCE, "it never came: {what}");
-        thread::yield_now();
-    }
-}
-
-fn until_state(server: &Server, model: &str, version: &str, state: &str) -> Value {
-    until(&format!("{model}/{version} {state}"), || {
-        lines(server, model, version).into_iter().find(|line| line["state"] == state)
-    })
 }
 
 fn answered_by(client: &mut Client, model: &str) -> String {

@@ -1,7 +1,8 @@
 //! What may wait in the whole process, over all lanes.
 
 use super::BatchError;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::sync::primitive::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Limits for the process. A lane has its own besides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,5 +84,40 @@ mod tests {
         assert_eq!(budget.used(), (6, 60));
         budget.give_back(6, 60);
         assert_eq!(budget.used(), (0, 0));
+    }
+}
+
+#[cfg(all(test, tidegate_loom))]
+mod loom_model {
+    use super::*;
+    use loom::thread;
+    use std::sync::Arc;
+
+    fn within_limits(budget: &Budget) {
+        let (rows, bytes) = budget.used();
+        assert!(rows <= 10 && bytes <= 100, "{rows} rows, {bytes} bytes");
+    }
+
+    #[test]
+    fn what_waits_stays_within_the_limits_and_all_is_given_back() {
+        loom::model(|| {
+            let budget = Arc::new(Budget::new(Limits { rows: 10, bytes: 100 }));
+            // Any two are too many: by rows, or by bytes.
+            let threads = [(6, 60), (3, 70)].map(|(rows, bytes)| {
+                let budget = budget.clone();
+                thread::spawn(move || {
+                    let taken = budget.take(rows, bytes).is_ok();
+                    within_limits(&budget);
+                    if taken {
+                        budget.give_back(rows, bytes);
+                    }
+                    taken
+                })
+            });
+            within_limits(&budget);
+            let taken = threads.map(|thread| thread.join().expect("no panic"));
+            assert!(taken.contains(&true), "each was refused for the other's sake");
+            assert_eq!(budget.used(), (0, 0));
+        });
     }
 }

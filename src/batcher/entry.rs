@@ -4,10 +4,10 @@
 //! the worker that takes it, or the caller who leaves. So the queue's counts are exact at any time.
 
 use super::{BatchError, Lane};
+use crate::sync::primitive::{AtomicUsize, Condvar, Mutex, MutexGuard};
 use crate::tensor::Tensor;
 use std::future::poll_fn;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,7 @@ enum Stage {
 }
 
 /// What a caller left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Left {
     /// It was still waiting: its place is to be given back.
     Waiting,
@@ -188,5 +189,72 @@ impl Drop for Ticket {
             self.lane.give_back(&self.entry);
             self.lane.stats().cancelled.add(1);
         }
+    }
+}
+
+#[cfg(all(test, tidegate_loom))]
+mod loom_model {
+    use super::*;
+    use loom::thread::{self, JoinHandle};
+
+    fn entry() -> Arc<Entry> {
+        let now = Instant::now();
+        Entry::new(Vec::new(), 1, 0, now, now + Duration::from_secs(3600))
+    }
+
+    /// A worker's part: whether it got the request and, if so, whether its answer was wanted.
+    fn worker(entry: &Arc<Entry>) -> JoinHandle<Option<bool>> {
+        let entry = entry.clone();
+        thread::spawn(move || entry.take().map(|_| entry.finish(Err(BatchError::Panicked))))
+    }
+
+    #[test]
+    fn a_caller_who_leaves_and_a_worker_agree_on_who_owns_the_request() {
+        loom::model(|| {
+            let entry = entry();
+            let worker = worker(&entry);
+            let polled = entry.poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            let left = entry.leave();
+            let finished = worker.join().expect("no panic");
+            // Who has the request gives its place back, and an answer goes to a caller or is told to be in vain.
+            let agreed = match left {
+                Left::Waiting => finished.is_none(),
+                Left::Running => finished == Some(false),
+                Left::Done => finished == Some(true),
+            };
+            assert!(agreed && (!polled || left == Left::Done), "{polled} {left:?} {finished:?}");
+        });
+    }
+
+    #[test]
+    fn two_workers_do_not_both_get_a_request() {
+        loom::model(|| {
+            let entry = entry();
+            let other = worker(&entry);
+            let mine = entry.take().is_some();
+            assert_ne!(mine, other.join().expect("no panic").is_some());
+        });
+    }
+
+    #[test]
+    fn a_task_that_waits_is_woken() {
+        loom::model(|| {
+            let entry = entry();
+            let worker = worker(&entry);
+            let answer = loom::future::block_on(poll_fn(|context| entry.poll(context)));
+            assert_eq!(answer.err(), Some(BatchError::Panicked));
+            assert_eq!(worker.join().expect("no panic"), Some(true));
+        });
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_woken() {
+        loom::model(|| {
+            let entry = entry();
+            let worker = worker(&entry);
+            let answer = entry.wait_until(entry.deadline).expect("before the deadline");
+            assert_eq!(answer.err(), Some(BatchError::Panicked));
+            assert_eq!(worker.join().expect("no panic"), Some(true));
+        });
     }
 }

@@ -5,7 +5,8 @@
 //! time waited over rows that were ahead. It corrects itself: behind an empty queue nothing is
 //! predicted, so requests are admitted again and tell the new pace.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::primitive::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Weight of the newest wait: one part in this many.
@@ -53,5 +54,38 @@ mod tests {
         assert!(slow > Duration::from_micros(4900) && slow < Duration::from_micros(5100), "{slow:?}");
         pace.observe(0, Duration::from_secs(1));
         assert_eq!(pace.predict(100), slow, "nothing ahead tells nothing");
+    }
+}
+
+#[cfg(all(test, tidegate_loom))]
+mod loom_model {
+    use super::*;
+    use loom::thread;
+    use std::sync::Arc;
+
+    /// After 80 ns a row: 40 seen, 160 seen, and either after the other.
+    const POSSIBLE: [u128; 4] = [75, 90, 84, 86];
+
+    /// A prediction for four rows with its margin is five times the pace.
+    fn per_row(pace: &Pace) -> u128 {
+        pace.predict(4).as_nanos() / 5
+    }
+
+    #[test]
+    fn a_lost_update_loses_one_sample_and_no_more() {
+        loom::model(|| {
+            let pace = Arc::new(Pace::default());
+            pace.observe(1, Duration::from_nanos(80));
+            let threads = [40, 160].map(|nanos| {
+                let pace = pace.clone();
+                thread::spawn(move || pace.observe(1, Duration::from_nanos(nanos)))
+            });
+            let between = per_row(&pace);
+            assert!(between == 80 || POSSIBLE.contains(&between), "{between}");
+            for thread in threads {
+                thread.join().expect("no panic");
+            }
+            assert!(POSSIBLE.contains(&per_row(&pace)), "{}", per_row(&pace));
+        });
     }
 }

@@ -37,6 +37,7 @@ pub fn run(arguments: &ArgMatches) -> ExitCode {
     };
     let greeting = Greeting {
         registry: running.registry().clone(),
+        threads: running.threads(),
         address: running.address(),
         admin_address: running.admin_address(),
         default_model,
@@ -84,6 +85,7 @@ impl Signals {
 /// The table of models, and one line to try, said once everything found at start has been tried.
 struct Greeting {
     registry: Arc<Registry>,
+    threads: String,
     address: SocketAddr,
     admin_address: SocketAddr,
     default_model: Option<String>,
@@ -100,6 +102,7 @@ impl Greeting {
             None => text.push_str("; ready\n"),
             Some(reason) => text.push_str(&format!("; not ready: {reason}\n")),
         }
+        text.push_str(&format!("threads: {}\n", self.threads));
         if let Some(version) = example(&slots, self.default_model.as_deref()) {
             text.push_str(&format!("\ntry:\n{}\n", curl(self.address, &version)));
         }

@@ -1,5 +1,6 @@
 //! Every setting of `serve`, once.
 
+use crate::sync::cores;
 use crate::{batcher, front, registry, text};
 use front::admin::TokenFile;
 use registry::Control;
@@ -48,7 +49,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
             admin_token_file: None,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: cores::usable(),
             drain_delay: Duration::ZERO,
             grace: Duration::from_secs(30),
             log_format: LogFormat::Auto,
@@ -125,12 +126,18 @@ pub const KEYS: &[Key] = &[
             put(&mut config.admin_token_file, TokenFile::open(&path).map(|_| Some(path)))
         },
     ),
-    key("threads", "N", "one per core", "I/O threads, and as many compute threads", |config, texts| {
-        put(&mut config.threads, at_least_one(texts))?;
-        config.registry.sessions = 2 * config.threads;
-        config.registry.batching.instances = config.threads;
-        Ok(())
-    }),
+    key(
+        "threads",
+        "N",
+        "one per core that may be used",
+        "I/O threads, and as many compute threads",
+        |config, texts| {
+            put(&mut config.threads, at_least_one(texts))?;
+            config.registry.sessions = 2 * config.threads;
+            config.registry.batching.instances = config.threads;
+            Ok(())
+        },
+    ),
     key("default-model", "NAME", "the only one", "model for requests that name none", |config, texts| {
         put(&mut config.front.default_model, Ok(Some(one(texts).to_owned())))
     }),

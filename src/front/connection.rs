@@ -4,14 +4,12 @@
 //! them a few times a second and ends those that sent half a head and stopped, or nothing at all.
 //! So a time limit costs a request no timer of its own.
 
+use super::incoming::Framing;
+use crate::sync::primitive::{AtomicBool, AtomicU32, AtomicU64};
 use std::collections::HashMap;
-use std::io::{IoSlice, Result};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::AbortHandle;
 
 /// How often the keeper looks; time limits are kept to this.
@@ -71,6 +69,7 @@ impl Connections {
             head: AtomicBool::new(true),
             http2: AtomicBool::new(false),
             since: AtomicU64::new(self.clock.load(Relaxed)),
+            framing: Framing::default(),
         })
     }
 
@@ -120,6 +119,7 @@ pub(super) struct Pulse {
     http2: AtomicBool,
     /// Since when it has been waited for.
     since: AtomicU64,
+    pub framing: Framing,
 }
 
 impl Pulse {
@@ -134,7 +134,8 @@ impl Pulse {
         Busy(self.clone())
     }
 
-    fn received(&self) {
+    /// Takes in that bytes came.
+    pub fn received(&self) {
         if self.in_flight.load(Relaxed) > 0 {
             return;
         }
@@ -154,10 +155,14 @@ impl Pulse {
     }
 
     fn is_late(&self, now: u64) -> bool {
+        // First of all, as whoever ended the last request has left the time before: see `Busy`.
+        if self.in_flight.load(Acquire) > 0 {
+            return false;
+        }
         let limits = &self.connections.limits;
         let limit = if self.head.load(Relaxed) { limits.header_time } else { limits.idle_time };
         let waited = Duration::from_millis(now.saturating_sub(self.since.load(Relaxed)));
-        self.in_flight.load(Relaxed) == 0 && waited > limit
+        waited > limit
     }
 
     fn flag(&self) -> &'static str {
@@ -170,52 +175,9 @@ pub(super) struct Busy(Arc<Pulse>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Relaxed) == 1 {
-            self.0.idle();
-        }
-    }
-}
-
-/// A socket that tells its pulse what comes in.
-pub(super) struct Felt<S> {
-    pub stream: S,
-    pub pulse: Arc<Pulse>,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Felt<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.pulse.received();
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Felt<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        // The time first: a keeper who sees no request any more must see since when.
+        self.0.idle();
+        self.0.in_flight.fetch_sub(1, Release);
     }
 }
 
@@ -248,5 +210,53 @@ mod tests {
         assert!(!pulse.is_late(u64::MAX));
         drop(two);
         assert!(pulse.is_late(u64::MAX));
+    }
+}
+
+#[cfg(all(test, tidegate_loom))]
+mod loom_model {
+    use super::*;
+    use loom::thread;
+
+    /// Long after the pulse was made: what was last heard of it counts for nothing.
+    const NOW: u64 = 1_000_000;
+
+    fn pulse() -> Arc<Pulse> {
+        let connections = Connections::new(Limits::default());
+        let pulse = connections.pulse();
+        connections.clock.store(NOW, Relaxed);
+        pulse
+    }
+
+    #[test]
+    fn a_connection_is_not_late_while_its_last_request_ends() {
+        loom::model(|| {
+            let pulse = pulse();
+            let busy = pulse.request();
+            let request = thread::spawn(move || drop(busy));
+            assert!(!pulse.is_late(NOW));
+            request.join().expect("no panic");
+            assert!(!pulse.is_late(NOW));
+            assert!(pulse.is_late(u64::MAX), "from the end on it is waited for again");
+        });
+    }
+
+    #[test]
+    fn a_connection_is_not_late_while_requests_come_and_go() {
+        loom::model(|| {
+            let pulse = pulse();
+            pulse.http2.store(true, Relaxed);
+            let first = pulse.request();
+            let second = {
+                let pulse = pulse.clone();
+                thread::spawn(move || drop(pulse.request()))
+            };
+            let first = thread::spawn(move || drop(first));
+            assert!(!pulse.is_late(NOW));
+            first.join().expect("no panic");
+            second.join().expect("no panic");
+            assert!(!pulse.is_late(NOW));
+            assert_eq!(pulse.in_flight.load(Relaxed), 0);
+        });
     }
 }

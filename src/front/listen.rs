@@ -1,10 +1,11 @@
 //! Sockets: bound first, served later, closed without losing a request.
 
-use super::connection::{Connections, Felt, Limits, Pulse};
+use super::connection::{Connections, Limits, Pulse};
+use super::incoming::Incoming;
 use super::reply::{ApiError, Cause};
+use super::socket::Felt;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -228,7 +229,7 @@ where
         let pulse = pulse.clone();
         move |request| {
             let busy = pulse.request();
-            let answer = answer(request);
+            let answer = answer(Incoming::of(request, &pulse));
             async move {
                 let reply = answer.await;
                 drop(busy);

@@ -2,6 +2,7 @@
 
 use super::context::{Context, Flight};
 use super::ids::REQUEST_ID;
+use super::incoming::Incoming;
 use super::reply::{ApiError, Cause, Reply, TABLE};
 use super::route::{Named, Route, route};
 use super::{Settings, body, oip, plain, probes};
@@ -11,7 +12,7 @@ use crate::router;
 use crate::sync::Lifecycle;
 use crate::tensor::Tensor;
 use bytes::Bytes;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
 use std::sync::Arc;

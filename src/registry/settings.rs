@@ -1,6 +1,7 @@
 //! What the registry needs to know.
 
 use crate::batcher;
+use crate::sync::cores;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,7 +37,6 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             paths: vec![PathBuf::from("models")],
             control: Control::Poll,
@@ -44,7 +44,7 @@ impl Default for Settings {
             poll: Duration::from_millis(100),
             batching: batcher::Settings::default(),
             // Compute threads and I/O threads, of which there is one per core each.
-            sessions: 2 * cores,
+            sessions: 2 * cores::usable(),
             required: Vec::new(),
             patience: Duration::from_secs(30),
         }

@@ -191,7 +191,12 @@ impl Watcher {
             select! {
                 recv(stopped) -> _ => return,
                 recv(outcomes) -> outcome => match outcome {
-                    Ok(outcome) => self.take_in(outcome),
+                    Ok(outcome) => {
+                        self.take_in(outcome);
+                        if self.has_seen_enough() {
+                            next_look = never();
+                        }
+                    }
                     Err(_) => return,
                 },
                 recv(asked) -> command => match command {
@@ -223,12 +228,12 @@ impl Watcher {
         self.order();
         self.publish(Who::Watcher);
         let pause = (look.now.elapsed() * LOOK_SHARE).min(LONGEST_PAUSE).max(self.settings.poll);
-        match self.settings.control {
-            Control::Poll | Control::Explicit => after(pause),
-            // What was still being written at the start is waited for; after that, no more looks.
-            Control::None if self.untried.as_ref().is_some_and(|untried| !untried.is_empty()) => after(pause),
-            Control::None => never(),
-        }
+        if self.has_seen_enough() { never() } else { after(pause) }
+    }
+
+    /// Whether no file is to be looked at any more: what was still being written at the start is waited for.
+    fn has_seen_enough(&self) -> bool {
+        self.settings.control == Control::None && self.untried.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
     /// Says what was passed over, once per change.

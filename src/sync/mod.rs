@@ -1,7 +1,9 @@
 //! Small shared state and a few words with the system that no floor owns.
 
+pub mod cores;
 pub mod memory;
 mod phase;
+pub mod primitive;
 pub mod priority;
 
 pub use phase::{Lifecycle, Phase};

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod client;
+pub mod garden;
 pub mod golden;
+pub mod process;
 
 use client::{Client, Reply};
 use serde_json::Value;

@@ -1,11 +1,11 @@
 //! Loading and unloading by request.
 
 use crate::front::body;
+use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
 use crate::registry::{ControlError, Controlled, Registry, Verb};
 use crate::text;
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use crate::front::Settings;
 use crate::registry::LOADER_THREADS;
+use crate::sync::cores::Cores;
 use crate::sync::memory;
 use serde_json::{Value, json};
 use std::fs;
@@ -11,6 +12,8 @@ use std::time::Instant;
 pub struct Facts {
     /// I/O threads, and as many compute threads.
     pub threads: usize,
+    /// As they were at the start, when the threads were counted by them.
+    pub cores: Cores,
     pub settings: Settings,
 }
 
@@ -32,14 +35,18 @@ pub fn page(facts: &Facts, started: Instant) -> Value {
         },
         "memory_bytes": memory_bytes("VmRSS"),
         "memory_peak_bytes": memory_bytes("VmHWM"),
-        "limits": limits(&facts.settings),
+        "limits": limits(facts),
     })
 }
 
-fn limits(settings: &Settings) -> Value {
+fn limits(facts: &Facts) -> Value {
+    let Facts { cores, settings, .. } = facts;
     let available = memory::available();
     json!({
-        "cores": std::thread::available_parallelism().ok().map(usize::from),
+        "cores": cores.usable,
+        "cores_allowed": cores.allowed,
+        "cores_quota": cores.quota,
+        "cores_limited_by": cores.limited_by(),
         "memory_available_bytes": available.map(|available| available.bytes),
         "memory_limited_by": available.map(|available| available.limit),
         "open_files": open_files(&read("/proc/self/limits")),

@@ -2,6 +2,7 @@
 
 use super::{Access, Facts, control, index, process as about};
 use crate::front::ids::Ids;
+use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
 use crate::front::{body, probes};
 use crate::metrics::{Exposition, process};
@@ -9,7 +10,7 @@ use crate::registry::{self, Registry, Verb};
 use crate::sync::Lifecycle;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use std::sync::Arc;

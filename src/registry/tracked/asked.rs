@@ -106,6 +106,7 @@ impl Tracked {
     /// Takes a request in. `named`: whether it named its version, which is then kept though the
     /// manifest does not want it.
     pub fn ask(&mut self, verb: Verb, versions: &BTreeSet<VersionNumber>, named: bool) {
+        let wanted = self.wanted();
         for number in versions {
             // A failure is tried again when it is asked for, and forgotten when it is not wanted any more.
             self.failed.remove(number);
@@ -114,6 +115,11 @@ impl Tracked {
                 Verb::Unload => self.bar(*number),
             }
         }
+        // A version that takes the place of one that was unloaded comes by the same word.
+        let successors =
+            self.wanted().into_iter().filter(|number| !wanted.contains(number) && !self.is_current(*number));
+        let successors: Vec<VersionNumber> = successors.collect();
+        self.asked.credited.extend(successors);
     }
 
     fn pin(&mut self, number: VersionNumber, named: bool) {

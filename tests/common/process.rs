@@ -1,0 +1,65 @@
+//! The real binary, started and stopped by signals.
+
+use super::{PATIENCE, models};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A started binary and its ports.
+pub struct Process {
+    child: Child,
+    pub data: SocketAddr,
+    pub admin: SocketAddr,
+    /// The words after `threads: `.
+    pub threads: String,
+}
+
+impl Process {
+    pub fn start(more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .arg("serve")
+            .arg(models())
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--default-model", "diabetes"])
+            .args(more)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut said =
+            |start: &str| lines.find_map(|line| line.ok().filter(|line| line.starts_with(start))).expect("a greeting");
+        let (line, threads) = (said("listening on"), said("threads: "));
+        let threads = threads["threads: ".len()..].to_owned();
+        // Kept open until the process ends, so that it can write whatever it likes.
+        thread::spawn(move || lines.for_each(drop));
+        let port = |part: &str| {
+            let rest = line.split(part).nth(1).expect("an address");
+            rest.split([',', ';']).next().and_then(|text| text.parse().ok()).expect("an address")
+        };
+        Self { data: port("listening on http://"), admin: port("admin on http://"), threads, child }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    pub fn wait(mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not stop");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
