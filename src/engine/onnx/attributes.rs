@@ -42,6 +42,11 @@ impl Attributes {
         })
     }
 
+    /// Texts as the file has them. Empty where the attribute is absent.
+    pub fn byte_strings(&self, name: &str) -> &[Vec<u8>] {
+        self.0.get(name).map_or(&[], |proto| &proto.strings)
+    }
+
     /// Empty where the attribute is absent.
     pub fn floats(&self, name: &str) -> &[f32] {
         self.0.get(name).map_or(&[], |proto| &proto.floats)

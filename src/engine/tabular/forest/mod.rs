@@ -10,6 +10,7 @@ mod leaves;
 mod normal;
 pub mod onnx;
 pub mod onnx5;
+mod places;
 mod prepared;
 mod score;
 mod tune;

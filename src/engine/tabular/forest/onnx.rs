@@ -1,15 +1,14 @@
 //! TreeEnsembleClassifier and TreeEnsembleRegressor (`ai.onnx.ml` 1 and 3) to an [`Ensemble`].
 
 use super::ensemble::{Aggregate, Ensemble, Node, Split, Test, Tree, Vote};
+use super::places::Places;
 use crate::engine::onnx::Attributes;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Reads a classifier's trees; each class is a target.
 pub fn classifier(attributes: &Attributes, classes: usize) -> Result<Ensemble, String> {
     let base_values = base_values(attributes.doubles("base_values")?, classes)?;
     let votes = Votes::new(attributes, "class", classes)?;
-    read(attributes, &votes, Ensemble { targets: classes, base_values, ..Ensemble::default() })
+    read(attributes, votes, Ensemble { targets: classes, base_values, ..Ensemble::default() })
 }
 
 /// Reads the trees of a classifier of two classes that score only one of them. Whichever column
@@ -22,8 +21,8 @@ pub fn one_sided_classifier(attributes: &Attributes) -> Result<Ensemble, String>
     }
     let base_values = base.last().copied().into_iter().collect();
     let mut votes = Votes::new(attributes, "class", 2)?;
-    votes.by_node.values_mut().flatten().for_each(|vote| vote.target = 0);
-    read(attributes, &votes, Ensemble { targets: 1, base_values, ..Ensemble::default() })
+    votes.votes.iter_mut().for_each(|vote| vote.target = 0);
+    read(attributes, votes, Ensemble { targets: 1, base_values, ..Ensemble::default() })
 }
 
 /// Reads a regressor's trees.
@@ -39,22 +38,25 @@ pub fn regressor(attributes: &Attributes) -> Result<Ensemble, String> {
     let targets = targets.max(1);
     let base_values = base_values(attributes.doubles("base_values")?, targets)?;
     let votes = Votes::new(attributes, "target", targets)?;
-    read(attributes, &votes, Ensemble { targets, aggregate, base_values, ..Ensemble::default() })
+    read(attributes, votes, Ensemble { targets, aggregate, base_values, ..Ensemble::default() })
 }
 
 /// Fills an ensemble that has only its targets with the trees of the file.
-fn read(attributes: &Attributes, votes: &Votes, mut ensemble: Ensemble) -> Result<Ensemble, String> {
+fn read(attributes: &Attributes, votes: Votes<'_>, mut ensemble: Ensemble) -> Result<Ensemble, String> {
     let file = Columns::new(attributes)?;
     ensemble.features = 1;
-    let leaves = file.leaves(&mut ensemble, votes)?;
+    let ranges;
+    (ensemble.votes, ranges) = votes.sorted(&file)?;
+    ensemble.trees.resize(file.places.trees(), Tree::default());
     for at in 0..file.trees.len() {
-        let node = match &*file.modes[at] {
-            "LEAF" => leaves[at].clone(),
+        let node = match file.modes[at].as_slice() {
+            b"LEAF" => {
+                let leaf = file.places.flat_of(at);
+                Node::Leaf { votes: ranges[leaf]..ranges[leaf + 1], id: file.ids[at] }
+            }
             mode => Node::Split(file.split(at, mode, &mut ensemble.features)?),
         };
-        let tree = file.places[at].0;
-        ensemble.trees.resize(ensemble.trees.len().max(tree + 1), Tree::default());
-        ensemble.trees[tree].nodes.push(node);
+        ensemble.trees[file.places.of[at].0].nodes.push(node);
     }
     Ok(ensemble)
 }
@@ -76,31 +78,28 @@ struct Columns<'a> {
     ids: &'a [i64],
     features: &'a [i64],
     values: Vec<f64>,
-    modes: Vec<Arc<str>>,
+    modes: &'a [Vec<u8>],
     yes: &'a [i64],
     no: &'a [i64],
     missing_true: &'a [i64],
-    /// Each node's tree, and its place there: a tree's first node is its root.
-    places: Vec<(usize, u32)>,
-    index: HashMap<(i64, i64), u32>,
+    places: Places,
 }
 
 impl<'a> Columns<'a> {
     fn new(attributes: &'a Attributes) -> Result<Self, String> {
+        let (trees, ids) = (attributes.ints("nodes_treeids"), attributes.ints("nodes_nodeids"));
         let columns = Self {
-            trees: attributes.ints("nodes_treeids"),
-            ids: attributes.ints("nodes_nodeids"),
+            trees,
+            ids,
             features: attributes.ints("nodes_featureids"),
             values: attributes.doubles("nodes_values")?,
-            modes: attributes.strings("nodes_modes"),
+            modes: attributes.byte_strings("nodes_modes"),
             yes: attributes.ints("nodes_truenodeids"),
             no: attributes.ints("nodes_falsenodeids"),
             missing_true: attributes.ints("nodes_missing_value_tracks_true"),
-            places: Vec::new(),
-            index: HashMap::new(),
+            places: Places::new(trees, ids)?,
         };
-        columns.check_lengths()?;
-        columns.indexed()
+        columns.check_lengths().map(|()| columns)
     }
 
     fn check_lengths(&self) -> Result<(), String> {
@@ -126,25 +125,12 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn indexed(mut self) -> Result<Self, String> {
-        let mut trees: HashMap<i64, (usize, u32)> = HashMap::new();
-        for (tree, id) in self.trees.iter().zip(self.ids) {
-            let next = trees.len();
-            let (number, nodes) = trees.entry(*tree).or_insert((next, 0));
-            if self.index.insert((*tree, *id), *nodes).is_some() {
-                return Err(format!("node {id} of tree {tree} is given twice"));
-            }
-            self.places.push((*number, *nodes));
-            *nodes = nodes.checked_add(1).ok_or("a tree has more than 2^32 nodes")?;
-        }
-        Ok(self)
+    fn find(&self, at: usize, id: i64) -> Result<u32, String> {
+        let found = self.places.find(self.places.of[at].0, id);
+        found.ok_or_else(|| format!("tree {} names a node {id} it does not have", self.trees[at]))
     }
 
-    fn find(&self, tree: i64, id: i64) -> Result<u32, String> {
-        self.index.get(&(tree, id)).copied().ok_or_else(|| format!("tree {tree} names a node {id} it does not have"))
-    }
-
-    fn split(&self, at: usize, mode: &str, features: &mut usize) -> Result<Split, String> {
+    fn split(&self, at: usize, mode: &[u8], features: &mut usize) -> Result<Split, String> {
         let feature = u32::try_from(self.features[at]).map_err(|_| "a negative feature id")?;
         *features = (*features).max(feature as usize + 1);
         let test = test(mode, self.values[at])?;
@@ -153,45 +139,33 @@ impl<'a> Columns<'a> {
             test,
             // NaN differs from every number, so that test holds as it stands.
             missing_yes: self.missing_true.get(at).is_some_and(|flag| *flag != 0) || matches!(test, Test::NotEqual(_)),
-            yes: self.find(self.trees[at], self.yes[at])?,
-            no: self.find(self.trees[at], self.no[at])?,
+            yes: self.find(at, self.yes[at])?,
+            no: self.find(at, self.no[at])?,
         })
-    }
-
-    /// A leaf for every node: what those that are leaves have to say.
-    fn leaves(&self, ensemble: &mut Ensemble, votes: &Votes) -> Result<Vec<Node>, String> {
-        let mut leaf = |at: usize| {
-            let from = ensemble.votes.len();
-            let said = votes.by_node.get(&(self.trees[at], self.ids[at]));
-            if let (Some(said), "LEAF") = (said, &*self.modes[at]) {
-                ensemble.votes.extend_from_slice(said);
-            }
-            let end = |at: usize| u32::try_from(at).map_err(|_| "the leaves have more than 2^32 weights".to_owned());
-            Ok(Node::Leaf { votes: end(from)?..end(ensemble.votes.len())?, id: self.ids[at] })
-        };
-        (0..self.trees.len()).map(&mut leaf).collect()
     }
 }
 
-fn test(mode: &str, value: f64) -> Result<Test, String> {
+fn test(mode: &[u8], value: f64) -> Result<Test, String> {
     Ok(match mode {
-        "BRANCH_LEQ" => Test::LessOrEqual(value),
-        "BRANCH_LT" => Test::Less(value),
-        "BRANCH_GT" => Test::Greater(value),
-        "BRANCH_GTE" => Test::GreaterOrEqual(value),
-        "BRANCH_EQ" => Test::Equal(value),
-        "BRANCH_NEQ" => Test::NotEqual(value),
-        other => return Err(format!("branch mode {other} is not known")),
+        b"BRANCH_LEQ" => Test::LessOrEqual(value),
+        b"BRANCH_LT" => Test::Less(value),
+        b"BRANCH_GT" => Test::Greater(value),
+        b"BRANCH_GTE" => Test::GreaterOrEqual(value),
+        b"BRANCH_EQ" => Test::Equal(value),
+        b"BRANCH_NEQ" => Test::NotEqual(value),
+        other => return Err(format!("branch mode {} is not known", String::from_utf8_lossy(other))),
     })
 }
 
-/// Weights by (tree, node).
-struct Votes {
-    by_node: HashMap<(i64, i64), Vec<Vote>>,
+/// Weights, each with the tree and the node that it belongs to.
+struct Votes<'a> {
+    trees: &'a [i64],
+    nodes: &'a [i64],
+    votes: Vec<Vote>,
 }
 
-impl Votes {
-    fn new(attributes: &Attributes, kind: &str, targets: usize) -> Result<Self, String> {
+impl<'a> Votes<'a> {
+    fn new(attributes: &'a Attributes, kind: &str, targets: usize) -> Result<Self, String> {
         let trees = attributes.ints(&format!("{kind}_treeids"));
         let nodes = attributes.ints(&format!("{kind}_nodeids"));
         let ids = attributes.ints(&format!("{kind}_ids"));
@@ -199,13 +173,31 @@ impl Votes {
         if [nodes.len(), ids.len(), weights.len()].iter().any(|len| *len != trees.len()) {
             return Err(format!("{kind}_treeids, _nodeids, _ids and _weights differ in length"));
         }
-        let mut by_node: HashMap<(i64, i64), Vec<Vote>> = HashMap::new();
-        for (at, weight) in weights.iter().enumerate() {
-            let target = usize::try_from(ids[at]).ok().filter(|id| *id < targets);
-            let target = target.ok_or_else(|| format!("{kind}_ids names {}, but there are {targets}", ids[at]))?;
-            let vote = Vote { target: target as u32, weight: *weight };
-            by_node.entry((trees[at], nodes[at])).or_default().push(vote);
+        let vote = |(id, weight): (&i64, f64)| {
+            let target = usize::try_from(*id).ok().filter(|id| *id < targets);
+            let target = target.ok_or_else(|| format!("{kind}_ids names {id}, but there are {targets}"))?;
+            Ok(Vote { target: target as u32, weight })
+        };
+        let votes = ids.iter().zip(weights).map(vote).collect::<Result<_, String>>()?;
+        Ok(Self { trees, nodes, votes })
+    }
+
+    /// The votes sorted by node, tree after tree, and where those of each node begin. Votes for
+    /// nodes that are not there are passed over, as nobody could reach them.
+    fn sorted(&self, file: &Columns<'_>) -> Result<(Vec<Vote>, Vec<u32>), String> {
+        let places: Vec<Option<usize>> =
+            self.trees.iter().zip(self.nodes).map(|(tree, node)| file.places.flat(*tree, *node)).collect();
+        let mut starts = vec![0u32; file.trees.len() + 1];
+        u32::try_from(places.len()).map_err(|_| "the leaves have more than 2^32 weights")?;
+        places.iter().flatten().for_each(|place| starts[place + 1] += 1);
+        (1..starts.len()).for_each(|at| starts[at] += starts[at - 1]);
+        let mut next = starts.clone();
+        let mut sorted = vec![Vote { target: 0, weight: 0.0 }; starts[starts.len() - 1] as usize];
+        for (place, vote) in places.iter().zip(&self.votes) {
+            let Some(place) = place else { continue };
+            sorted[next[*place] as usize] = *vote;
+            next[*place] += 1;
         }
-        Ok(Self { by_node })
+        Ok((sorted, starts))
     }
 }
