@@ -3,6 +3,7 @@
 //! An importer makes an [`ensemble::Ensemble`]; [`Forest`] lays it out ([`compact`] where it fits,
 //! [`wide`] where not) and scores rows with the [`kernel`] that was measured to be fastest.
 
+mod bits;
 mod compact;
 pub mod ensemble;
 mod kernel;

@@ -1,11 +1,12 @@
 //! A forest ready to score rows.
 
+use super::bits::{Bits, ROWS};
 use super::compact::Compact;
 use super::ensemble::{Aggregate, Ensemble};
 use super::kernel::{Block, LANES};
 use super::leaves::Leaves;
 use super::normal::Rounding;
-use super::score::{self, BLOCK, Strategy, Sum};
+use super::score::{self, BLOCK, Forms, Strategy, Sum};
 use super::tune::{self, Tuning};
 use super::wide::Wide;
 use bytesize::ByteSize;
@@ -32,6 +33,8 @@ impl Rows<'_> {
 #[derive(Clone, Debug)]
 pub struct Forest {
     compact: Option<Compact>,
+    /// For small trees, beside the compact form.
+    bits: Option<Bits>,
     /// How rows of `f64` may be brought to the compact form.
     rounding: Option<Rounding>,
     wide: Option<Wide>,
@@ -55,6 +58,7 @@ impl Forest {
         let payload = |tree: usize, leaf: u32| payloads[tree][leaf as usize];
         let compact = Compact::new(ensemble, &order, payload);
         debug_assert!(compact.as_ref().is_none_or(Compact::is_sound), "the kernels rely on it");
+        let bits = compact.as_ref().and_then(|_| Bits::new(ensemble, &order, payload));
         let rounding = Rounding::of(ensemble);
         let wide = match (&compact, rounding) {
             (Some(_), Some(_)) => None,
@@ -62,6 +66,7 @@ impl Forest {
         };
         Ok(Self {
             compact,
+            bits,
             rounding,
             wide,
             leaves,
@@ -128,12 +133,13 @@ impl Forest {
         out: &mut [f64],
     ) {
         let width = values.len() / (out.len() / self.targets);
+        let forms = Forms { compact: forest, bits: self.bits.as_ref() };
         let blocks = values.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK * self.targets));
         PADDED.with_borrow_mut(|padded| {
             for (values, out) in blocks {
                 let rows = values.chunks_exact(width).map(|row| &row[..self.features]);
                 let block = pad(padded, rows, &single);
-                score::compact(forest, block, strategy, &self.sum(), out);
+                score::compact(forms, block, strategy, &self.sum(), out);
             }
         });
     }
@@ -142,6 +148,9 @@ impl Forest {
     #[cfg(test)]
     pub(super) fn score_by(&self, strategy: Strategy, values: &[f32], out: &mut [f64]) {
         match &self.compact {
+            Some(_) if self.bits.is_none() && matches!(strategy, Strategy::Bits(_)) => {
+                self.score(Rows::F32(values), out)
+            }
             Some(compact) => {
                 self.compactly_by(compact, strategy, values, |x| x, out);
                 self.finish(out);
@@ -167,10 +176,15 @@ impl Forest {
         let Some(compact) = &self.compact else { return };
         let rows = tune::trial_rows(compact);
         let mut out = vec![0.0; tune::TRIAL_ROWS * self.targets];
-        self.tuning = Tuning::measured(|strategy, from, count| {
+        let mut tuning = Tuning::measured(self.bits.is_some(), |strategy, from, count| {
             let rows = &rows[from * self.features..][..count * self.features];
             self.compactly_by(compact, strategy, rows, |x| x, &mut out[..count * self.targets]);
         });
+        std::mem::swap(&mut self.tuning, &mut tuning);
+        // A form that nothing is faster with is not kept.
+        if !self.tuning.table().any(|(_, strategy, _)| matches!(strategy, Strategy::Bits(_))) {
+            self.bits = None;
+        }
     }
 
     /// Trees, layout and kernels in words.
@@ -189,15 +203,20 @@ impl Forest {
     /// Bytes that the layouts hold.
     pub fn memory_bytes(&self) -> usize {
         let compact = self.compact.as_ref().map_or(0, |compact| size_of_val(&compact.nodes[..]));
+        let compact = compact + self.bits.as_ref().map_or(0, Bits::memory_bytes);
         compact + self.wide.as_ref().map_or(0, Wide::memory_bytes) + self.leaves.memory_bytes()
     }
 }
 
 fn kernel_line((size, strategy, cost): (usize, Strategy, Option<Duration>)) -> String {
     let cost = cost.map_or_else(|| "not measured".into(), |cost| format!("{} ns a row", cost.as_nanos()));
-    let (kernel, rows) = (strategy.kernel.name(), strategy.rows);
-    let trees = LANES / rows;
-    format!("from {size:>3} rows on: {kernel}, {rows} x {trees} rows and trees at once, {cost}")
+    let how = match strategy {
+        Strategy::Walk { kernel, rows } => {
+            format!("{}, {rows} x {} rows and trees at once", kernel.name(), LANES / rows)
+        }
+        Strategy::Bits(sieve) => format!("{}, {ROWS} rows at once", sieve.name()),
+    };
+    format!("from {size:>3} rows on: {how}, {cost}")
 }
 
 thread_local! {

@@ -3,9 +3,10 @@
 //! Votes are added in `f64`, tree after tree in the order that the model fixes: a row's score
 //! depends on nothing but the row.
 
+use super::bits::{Bits, ROWS};
 use super::compact::Compact;
 use super::ensemble::{Aggregate, Vote};
-use super::kernel::{Block, Kernel, LANES, Lanes};
+use super::kernel::{Block, Kernel, LANES, Lanes, Sieve};
 use super::leaves::Leaves;
 use super::wide::{self, Wide};
 
@@ -13,11 +14,20 @@ use super::wide::{self, Wide};
 /// nearest cache while the trees go by.
 pub const BLOCK: usize = 512;
 
-/// How lanes are dealt out: `rows` rows side by side in each of `LANES / rows` trees.
+/// How leaves are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Strategy {
-    pub kernel: Kernel,
-    pub rows: usize,
+pub enum Strategy {
+    /// By walks, `rows` rows side by side in each of `LANES / rows` trees.
+    Walk { kernel: Kernel, rows: usize },
+    /// By bit sets.
+    Bits(Sieve),
+}
+
+/// The forms that a strategy may ask for.
+#[derive(Clone, Copy)]
+pub struct Forms<'a> {
+    pub compact: &'a Compact,
+    pub bits: Option<&'a Bits>,
 }
 
 /// What the leaves' votes add up to.
@@ -28,33 +38,32 @@ pub struct Sum<'a> {
 }
 
 /// Adds the votes of all trees to the scores of at most [`BLOCK`] rows.
-pub fn compact(forest: &Compact, block: Block<'_>, strategy: Strategy, sum: &Sum<'_>, scores: &mut [f64]) {
+pub fn compact(forms: Forms<'_>, block: Block<'_>, strategy: Strategy, sum: &Sum<'_>, scores: &mut [f64]) {
     let (targets, rows) = (sum.targets, scores.len() / sum.targets);
-    let payload = |leaf: u32| forest.nodes[leaf as usize].threshold;
     // One loop for each form, so that none asks for the form at every leaf.
     match sum.leaves {
-        Leaves::Inline { .. } if targets == 1 => each_leaf(forest, block, strategy, rows, |_, row, leaf| {
-            scores[row] += f64::from(f32::from_bits(payload(leaf)));
+        Leaves::Inline { .. } if targets == 1 => each_leaf(forms, block, strategy, rows, |_, row, payload| {
+            scores[row] += f64::from(f32::from_bits(payload));
         }),
-        Leaves::Inline { targets: of } => each_leaf(forest, block, strategy, rows, |tree, row, leaf| {
-            scores[row * targets + of[tree] as usize] += f64::from(f32::from_bits(payload(leaf)));
+        Leaves::Inline { targets: of } => each_leaf(forms, block, strategy, rows, |tree, row, payload| {
+            scores[row * targets + of[tree] as usize] += f64::from(f32::from_bits(payload));
         }),
-        Leaves::Table { weights, targets: of } => each_leaf(forest, block, strategy, rows, |tree, row, leaf| {
-            scores[row * targets + of[tree] as usize] += weights[payload(leaf) as usize];
+        Leaves::Table { weights, targets: of } => each_leaf(forms, block, strategy, rows, |tree, row, payload| {
+            scores[row * targets + of[tree] as usize] += weights[payload as usize];
         }),
-        Leaves::Rows(weights) => each_leaf(forest, block, strategy, rows, |_, row, leaf| {
-            let weights = &weights[payload(leaf) as usize * targets..][..targets];
+        Leaves::Rows(weights) => each_leaf(forms, block, strategy, rows, |_, row, payload| {
+            let weights = &weights[payload as usize * targets..][..targets];
             scores[row * targets..][..targets].iter_mut().zip(weights).for_each(|(score, weight)| *score += weight);
         }),
-        Leaves::NarrowRows(weights) => each_leaf(forest, block, strategy, rows, |_, row, leaf| {
-            let weights = &weights[payload(leaf) as usize * targets..][..targets];
+        Leaves::NarrowRows(weights) => each_leaf(forms, block, strategy, rows, |_, row, payload| {
+            let weights = &weights[payload as usize * targets..][..targets];
             let scores = scores[row * targets..][..targets].iter_mut();
             scores.zip(weights).for_each(|(score, weight)| *score += f64::from(*weight));
         }),
         Leaves::Sparse { ranges, votes } => {
             let mut said = vec![false; scores.len()];
-            each_leaf(forest, block, strategy, rows, |_, row, leaf| {
-                let (from, to) = ranges[payload(leaf) as usize];
+            each_leaf(forms, block, strategy, rows, |_, row, payload| {
+                let (from, to) = ranges[payload as usize];
                 for vote in &votes[from as usize..to as usize] {
                     let at = row * targets + vote.target as usize;
                     sum.vote(vote, &mut scores[at], &mut said[at]);
@@ -98,16 +107,25 @@ impl Sum<'_> {
     }
 }
 
-/// Calls `then(tree, row, leaf)` for every tree and row; for each row in the order of the trees.
+/// Calls `then(tree, row, payload)` for every tree and row; for each row in the order of the trees.
 #[inline(always)]
-pub fn each_leaf(
+fn each_leaf(forms: Forms<'_>, block: Block<'_>, strategy: Strategy, rows: usize, then: impl FnMut(usize, usize, u32)) {
+    match (strategy, forms.bits) {
+        (Strategy::Walk { kernel, rows: side }, _) => walk(forms.compact, block, kernel, side, rows, then),
+        (Strategy::Bits(sieve), Some(bits)) => sift(bits, forms.compact.stride(), block, sieve, rows, then),
+        (Strategy::Bits(_), None) => unreachable!("chosen only where the form is there"),
+    }
+}
+
+#[inline(always)]
+fn walk(
     forest: &Compact,
     block: Block<'_>,
-    strategy: Strategy,
+    kernel: Kernel,
+    side: usize,
     rows: usize,
     mut then: impl FnMut(usize, usize, u32),
 ) {
-    let side = strategy.rows;
     let mut lanes = Lanes { at: [0; LANES], rows: [0; LANES], used: 0 };
     for (group, trees) in forest.trees.chunks(LANES / side).enumerate() {
         let first_tree = group * (LANES / side);
@@ -115,13 +133,40 @@ pub fn each_leaf(
         for first_row in (0..rows).step_by(side) {
             let count = side.min(rows - first_row);
             deal(&mut lanes, trees, first_row, count, forest.stride());
-            strategy.kernel.descend(forest, block, &mut lanes, steps);
+            kernel.descend(forest, block, &mut lanes, steps);
             for (tree, leaves) in lanes.at[..lanes.used].chunks_exact(count).enumerate() {
                 for (row, leaf) in leaves.iter().enumerate() {
-                    then(first_tree + tree, first_row + row, *leaf);
+                    then(first_tree + tree, first_row + row, forest.nodes[*leaf as usize].threshold);
                 }
             }
         }
+    }
+}
+
+/// The rows of a block in groups of [`ROWS`], column by column. The last group is filled up with
+/// whatever the buffer holds; nobody asks for those leaves.
+#[inline(always)]
+fn sift(
+    bits: &Bits,
+    stride: usize,
+    block: Block<'_>,
+    sieve: Sieve,
+    rows: usize,
+    mut then: impl FnMut(usize, usize, u32),
+) {
+    let mut columns = vec![0.0; bits.features * ROWS];
+    for first in (0..rows).step_by(ROWS) {
+        let count = ROWS.min(rows - first);
+        for row in 0..count {
+            let values = &block.values[(first + row) * stride..][..bits.features];
+            values.iter().enumerate().for_each(|(column, x)| columns[column * ROWS + row] = *x);
+        }
+        sieve.each_tree(bits, &columns, &mut |tree, span, leaves| {
+            let payloads = &bits.payloads[span.leaves as usize..];
+            for (row, leaf) in leaves[..count].iter().enumerate() {
+                then(tree, first + row, payloads[*leaf as usize]);
+            }
+        });
     }
 }
 

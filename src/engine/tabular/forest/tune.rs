@@ -5,7 +5,7 @@
 //! costs time at worst.
 
 use super::compact::Compact;
-use super::kernel::{Kernel, LANES};
+use super::kernel::{Kernel, LANES, Sieve};
 use super::score::Strategy;
 use std::time::{Duration, Instant};
 
@@ -30,15 +30,16 @@ pub struct Tuning {
 impl Default for Tuning {
     /// Sound choices for a forest that nobody has measured.
     fn default() -> Self {
-        let row = Strategy { kernel: Kernel::Portable16, rows: 1 };
-        let rows = Strategy { kernel: Kernel::Portable8, rows: 8 };
+        let row = Strategy::Walk { kernel: Kernel::Portable16, rows: 1 };
+        let rows = Strategy::Walk { kernel: Kernel::Portable8, rows: 8 };
         Self { chosen: [(row, None), (row, None), (rows, None), (rows, None)] }
     }
 }
 
 impl Tuning {
-    /// Measures `run(strategy, rows)`, which must score rows `from..from + count` of the trial.
-    pub fn measured(mut run: impl FnMut(Strategy, usize, usize)) -> Self {
+    /// Measures `run(strategy, from, count)`, which must score so many rows of the trial. `bits` says
+    /// whether there are bit sets.
+    pub fn measured(bits: bool, mut run: impl FnMut(Strategy, usize, usize)) -> Self {
         let mut tuning = Self::default();
         for (size, chosen) in SIZES.iter().zip(&mut tuning.chosen) {
             let mut trial = |strategy| {
@@ -46,7 +47,7 @@ impl Tuning {
                 (0..TRIAL_ROWS / size).for_each(|turn| run(strategy, turn * size, *size));
                 began.elapsed()
             };
-            if let Some((took, strategy)) = best(*size, &mut trial) {
+            if let Some((took, strategy)) = best(candidates(*size, bits), &mut trial) {
                 *chosen = (strategy, Some(took / TRIAL_ROWS as u32));
             }
         }
@@ -66,10 +67,13 @@ impl Tuning {
 }
 
 /// Runs every candidate once, and those that came in first again.
-fn best(size: usize, trial: &mut impl FnMut(Strategy) -> Duration) -> Option<(Duration, Strategy)> {
+fn best(
+    candidates: impl Iterator<Item = Strategy>,
+    trial: &mut impl FnMut(Strategy) -> Duration,
+) -> Option<(Duration, Strategy)> {
     let mut times: Vec<(Duration, Strategy)> = Vec::new();
     let began = Instant::now();
-    for candidate in candidates(size).take_while(|_| began.elapsed() < TIME) {
+    for candidate in candidates.take_while(|_| began.elapsed() < TIME) {
         times.push((trial(candidate), candidate));
     }
     times.sort_by_key(|(took, _)| *took);
@@ -80,11 +84,13 @@ fn best(size: usize, trial: &mut impl FnMut(Strategy) -> Duration) -> Option<(Du
     times.into_iter().min_by_key(|(took, _)| *took)
 }
 
-/// The widest first: large forests, where time may run out, gain most by them.
-fn candidates(size: usize) -> impl Iterator<Item = Strategy> {
+/// The widest walk first: large forests, where time may run out, gain most by it.
+fn candidates(size: usize, bits: bool) -> impl Iterator<Item = Strategy> {
     let kernels = Kernel::available();
     let sides = SIDES.into_iter().rev().filter(move |side| *side <= size);
-    sides.flat_map(move |rows| kernels.clone().into_iter().rev().map(move |kernel| Strategy { kernel, rows }))
+    let walk = move |rows: usize| kernels.clone().into_iter().rev().map(move |kernel| Strategy::Walk { kernel, rows });
+    let sieves = if bits && size > 1 { Sieve::available() } else { Vec::new() };
+    sieves.into_iter().rev().map(Strategy::Bits).chain(sides.flat_map(walk))
 }
 
 /// Rows whose values lie on and just below thresholds of the forest, so that they spread over it.

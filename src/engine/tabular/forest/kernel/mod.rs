@@ -10,8 +10,11 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod portable;
+mod sieve;
 
 use super::compact::Compact;
+
+pub use sieve::Sieve;
 
 /// Lanes of one walk.
 pub const LANES: usize = 32;

@@ -3,8 +3,8 @@
 
 use crate::engine::tabular::forest::compact::Compact;
 use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, Node, Set, Split, Test, Tree, Vote};
-use crate::engine::tabular::forest::kernel::Kernel;
-use crate::engine::tabular::forest::score::Strategy as Deal;
+use crate::engine::tabular::forest::kernel::{Kernel, Sieve};
+use crate::engine::tabular::forest::score::Strategy as How;
 use crate::engine::tabular::forest::{Forest, Rows};
 use proptest::prelude::*;
 
@@ -132,6 +132,12 @@ fn near(got: &[f64], want: &[f64]) -> bool {
     got.len() == want.len() && got.iter().zip(want).all(|(got, want)| (got - want).abs() <= 1e-9 * want.abs().max(1.0))
 }
 
+/// Every way to find leaves on this processor.
+fn ways() -> Vec<How> {
+    let walks = Kernel::available().into_iter().flat_map(|kernel| [1, 4, 8, 32].map(|rows| How::Walk { kernel, rows }));
+    walks.chain(Sieve::available().into_iter().map(How::Bits)).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
@@ -158,13 +164,11 @@ proptest! {
         for (row, out) in rows.chunks(FEATURES).zip(alone.chunks_mut(ensemble.targets)) {
             forest.score(Rows::F32(row), out);
         }
-        for kernel in Kernel::available() {
-            for side in [1, 4, 8, 32] {
-                let mut scores = vec![0.0; count * ensemble.targets];
-                forest.score_by(Deal { kernel, rows: side }, &rows, &mut scores);
-                let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
-                prop_assert_eq!(bits(&scores), bits(&alone), "{:?}, {} rows side by side", kernel, side);
-            }
+        for how in ways() {
+            let mut scores = vec![0.0; count * ensemble.targets];
+            forest.score_by(how, &rows, &mut scores);
+            let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+            prop_assert_eq!(bits(&scores), bits(&alone), "{:?}", how);
         }
     }
 
