@@ -156,12 +156,11 @@ const ABSURD: usize = (2 << 20) + 1;
 #[test]
 fn a_chunk_size_without_end_is_ended_by_its_length() {
     let server = Server::start();
-    for (what, start, more) in [("zeros", "", b'0'), ("spaces", "5", b' '), ("after a chunk", "1\r\n[\r\n", b'0')] {
+    for (what, start, more) in [("zeros", "0", b'0'), ("spaces", "5", b' ')] {
         let mut client = begin_chunks(&server, PREDICT);
         assert_eq!(client.receive_head().expect("an answer").status, 100, "{what}");
         client.send(start.as_bytes()).expect("sent");
-        // The first byte of a body may pay for its own framing, so a little more has to come.
-        client.send(&vec![more; ABSURD]).expect("sent");
+        client.send(&vec![more; ABSURD - start.len()]).expect("sent");
         let reply = client.receive().expect("an answer");
         assert_eq!(reply.status, 400, "{what}: {reply}");
         assert!(text(&json(what, &reply), "/error").contains("chunk sizes"), "{what}: {reply}");
@@ -174,10 +173,10 @@ fn a_chunk_size_without_end_is_ended_by_its_length() {
 #[test]
 fn a_chunk_size_without_end_does_not_take_the_bodys_time() {
     let server = Server::with(|config| config.front.body_time = PATIENCE * 2);
-    // A body that nobody wants is ended as well.
-    for path in [PREDICT, "/nowhere"] {
+    // What was sent before buys nothing, and a body that nobody wants is ended as well.
+    for (path, start) in [(PREDICT, ""), (PREDICT, "1\r\n[\r\n"), ("/nowhere", "")] {
         let mut client = server.client();
-        client.send(&Request::post(path, "").with("transfer-encoding", "chunked").bytes()).expect("sent");
+        client.send(&Request::post(path, start).with("transfer-encoding", "chunked").bytes()).expect("sent");
         let (started, zeros, mut sent) = (Instant::now(), vec![b'0'; 64 << 10], 0_usize);
         while client.send(&zeros).is_ok() {
             sent += zeros.len();

