@@ -98,7 +98,7 @@ impl Forest {
         if count == 0 {
             return;
         }
-        assert!(rows.len() / count >= self.features && rows.len() % count == 0, "{} values, {count} rows", rows.len());
+        assert!(rows.len() / count >= self.features && rows.len().is_multiple_of(count), "{} values, {count} rows", rows.len());
         out.fill(0.0);
         match (rows, &self.compact, self.rounding, &self.wide) {
             (Rows::F32(values), Some(compact), ..) => self.compactly(compact, values, |x| x, out),
