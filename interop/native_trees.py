@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "target" / "interop"
 VENV = WORK / "venv"
 # Each library's share of the models.
-LIBRARIES = [("xgboost", 5), ("lightgbm", 4), ("catboost", 1)]
+LIBRARIES = [("xgboost", 5), ("lightgbm", 4)]
 
 
 def inside_venv():

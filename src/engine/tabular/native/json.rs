@@ -15,6 +15,10 @@ pub fn read(bytes: &[u8]) -> Result<Parts, LoadError> {
             reader.finish().map_err(|error| malformed(error.into()))?;
             xgboost::parts(file)
         }
+        Some(Writer::Catboost) => Err(LoadError::Unsupported(
+            "CatBoost's JSON is not read; save the model as ONNX: model.save_model(\"model.onnx\", format=\"onnx\")"
+                .into(),
+        )),
         None => {
             let words = "expected a JSON object with the member 'learner', as XGBoost's save_model writes it";
             Err(LoadError::native("JSON tree", words.into()))
@@ -28,6 +32,7 @@ fn malformed(fault: Fault) -> LoadError {
 
 enum Writer {
     Xgboost,
+    Catboost,
 }
 
 /// Looks at the keys up to the first that tells; values before it are skipped.
@@ -38,6 +43,10 @@ fn writer(bytes: &[u8]) -> Option<Writer> {
     let _: Result<(), JsonError> = Reader::new(bytes, MOST_DEPTH).object(|reader, key| match &*key {
         "learner" => {
             found = Some(Writer::Xgboost);
+            stop(reader)
+        }
+        "features_info" | "oblivious_trees" => {
+            found = Some(Writer::Catboost);
             stop(reader)
         }
         _ => reader.skip(),

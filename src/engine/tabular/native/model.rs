@@ -51,7 +51,7 @@ pub struct LeafLine {
 
 /// What computes them.
 enum Engine {
-    Trees(Trees),
+    Trees(Box<Trees>),
     LinearTrees(LinearTrees),
     Linear(Linear),
 }
@@ -98,7 +98,7 @@ impl TreeModel {
                 return Err("output.extra asks for \"leaf\", but a linear booster has no leaves".into());
             }
             Scorer::Linear(linear) => Engine::Linear(linear),
-            Scorer::Trees(ensemble) => Engine::Trees(Trees::new(ensemble, extras.leaf)?),
+            Scorer::Trees(ensemble) => Engine::Trees(Box::new(Trees::new(ensemble, extras.leaf)?)),
             Scorer::LinearTrees(ensemble, lines) => Engine::LinearTrees(LinearTrees::new(ensemble, lines)?),
         };
         let trees = match &engine {
@@ -147,6 +147,14 @@ impl Prepared for TreeModel {
 
     fn columns(&self) -> &[String] {
         &self.0.columns
+    }
+
+    fn describe(&self) -> Vec<String> {
+        match &self.0.engine {
+            Engine::Trees(trees) => trees.describe(),
+            Engine::LinearTrees(_) => vec!["linear leaves: one tree after the other".into()],
+            Engine::Linear(_) => vec!["a weight for each column".into()],
+        }
     }
 }
 

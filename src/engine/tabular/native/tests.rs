@@ -111,9 +111,11 @@ fn what_does_not_hang_together_is_refused_in_words() {
     }
     let text = String::from_utf8(read("lgb-binary.txt")).expect("a text");
     let third = text.find("Tree=2").expect("three trees");
-    let said = refusal(load("lgb-binary.txt", text[..third].as_bytes()));
+    let said = refusal(load("lgb-binary.txt", &text.as_bytes()[..third]));
     assert!(said.contains("tree_sizes tells of 3 trees, but there are 2"), "{said}");
     assert!(refusal(import(Format::Json, b"{\"cases\": []}", Extras::default())).contains("'learner'"));
+    let catboost = refusal(import(Format::Json, b"{\"features_info\": {}}", Extras::default()));
+    assert!(catboost.contains("CatBoost") && catboost.contains("format=\"onnx\""), "{catboost}");
     assert!(refusal(import(Format::Text, b"notes", Extras::default())).contains("first line is not 'tree'"));
     let extras = Extras { margin: false, leaf: true };
     assert!(refusal(import(Format::Json, &read("xgb-linear.json"), extras)).contains("no leaves"));

@@ -24,6 +24,10 @@ impl Trees {
         self.count
     }
 
+    pub fn describe(&self) -> Vec<String> {
+        self.forest.describe()
+    }
+
     /// Margins; `out` gets rows x targets.
     pub fn score(&self, rows: &[f32], out: &mut [f64]) {
         self.forest.score(Rows::F32(rows), out);
