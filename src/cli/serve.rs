@@ -107,7 +107,7 @@ impl Greeting {
             text.push_str(&format!("\ntry:\n{}\n", curl(self.address, &version)));
         }
         if slots.is_empty() {
-            text.push_str("\nno models were found: put MODEL.onnx or MODEL/1/model.onnx into the directory\n");
+            text.push_str("\nno models were found: put MODEL.onnx or MODEL/1/model.onnx (or .json, .ubj, .txt) into the directory\n");
         }
         // Nobody may be reading; that is no reason to fail.
         let _ = std::io::stdout().write_all(text.as_bytes());

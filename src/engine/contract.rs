@@ -19,6 +19,11 @@ pub trait Prepared: Send + Sync {
     fn describe(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// Names of the columns of a single wide input, where the file has them; else nothing.
+    fn columns(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// One thread's state for one model.
@@ -62,6 +67,15 @@ pub struct Loaded {
 pub enum LoadError {
     #[error("not a readable ONNX model: {0}")]
     Malformed(String),
+    /// A file of a training library, which `kind` names.
+    #[error("not a readable {kind} model: {words}")]
+    Native { kind: &'static str, words: String },
     #[error("no engine runs this model: {0}")]
     Unsupported(String),
+}
+
+impl LoadError {
+    pub fn native(kind: &'static str, words: String) -> Self {
+        Self::Native { kind, words }
+    }
 }

@@ -1,12 +1,14 @@
 //! Engines: from the bytes of a model file to something that turns rows into answers.
 //!
 //! A model is *prepared* once and shared ([`Prepared`]); each thread that runs it holds a
-//! [`Session`] of its own. [`onnx::import`] reads ONNX and chooses who runs it, and says why:
-//! [`tabular`] runs the operators of `ai.onnx.ml` and the plain ones around them, [`tract`] runs
-//! dense networks. Every engine has to pass the one suite in [`conformance`].
+//! [`Session`] of its own. [`import`] reads a file by its [`Format`] and chooses who runs it, and
+//! says why: [`tabular`] runs the operators of `ai.onnx.ml` and the plain ones around them, and the
+//! trees in files of the training libraries; [`tract`] runs dense networks. Every engine has to
+//! pass the one suite in [`conformance`].
 
 pub mod conformance;
 mod contract;
+mod format;
 pub mod golden;
 pub mod onnx;
 mod signature;
@@ -14,4 +16,5 @@ pub mod tabular;
 pub mod tract;
 
 pub use contract::{Choice, LoadError, Loaded, Prepared, RunError, Session};
+pub use format::{Extras, Format, import};
 pub use signature::{BatchAxis, Dim, InputError, Signature, TensorSpec};

@@ -1,7 +1,7 @@
 //! Which column of which input a feature's name or place stands for.
 
 use crate::engine::{Dim, Signature, TensorSpec};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Wider inputs are spoken of by the input's name alone.
 const MOST_COLUMNS: usize = 1 << 16;
@@ -27,8 +27,9 @@ pub struct Features {
 
 impl Features {
     /// Names the columns: of inputs one element wide by the input, of a single wide input by
-    /// `columns`, else by `header`, else `f0..`. Wrong `columns` are an error, a header of another
-    /// length is not taken for one.
+    /// `columns`, else by `header` (that of the reference data, or the names in the model file), else
+    /// `f0..`. Wrong `columns` are an error; a header of another length, or one that says a name
+    /// twice, is not taken for one.
     pub fn new(signature: &Signature, columns: &[String], header: &[String]) -> Result<Self, String> {
         let inputs = &signature.inputs;
         let mut features = Self { widths: inputs.iter().map(TensorSpec::row_elements).collect(), ..Self::default() };
@@ -71,11 +72,12 @@ fn column_names(spec: &TensorSpec, alone: bool, columns: &[String], header: &[St
             n => Err(format!("input.columns names {n} columns, but input '{}' has {width}", spec.name)),
         };
     }
+    let twice = || header.iter().collect::<HashSet<_>>().len() < header.len();
+    if alone && header.len() == width && !twice() {
+        return Ok(header.to_vec());
+    }
     if one_wide {
         return Ok(vec![spec.name.clone()]);
-    }
-    if alone && header.len() == width {
-        return Ok(header.to_vec());
     }
     let prefix = if alone { "f".to_owned() } else { format!("{}.", spec.name) };
     Ok((0..width).map(|at| format!("{prefix}{at}")).collect())
@@ -108,6 +110,7 @@ mod tests {
         assert_eq!(names(&["a", "b"], &["x", "y"]), Ok(text(&["a", "b"])));
         assert_eq!(names(&[], &["x", "y"]), Ok(text(&["x", "y"])));
         assert_eq!(names(&[], &["x"]), Ok(text(&["f0", "f1"])));
+        assert_eq!(names(&[], &["x", "x"]), Ok(text(&["f0", "f1"])));
         assert!(names(&["a"], &[]).is_err());
     }
 

@@ -10,7 +10,7 @@ use super::stats::VersionStats;
 use super::version::{LoadFailure, Version};
 use crate::batcher::{Cost, Lane, Pool, Work};
 use crate::engine::conformance::{self, Case, Closeness};
-use crate::engine::{Dim, Loaded, Prepared, RunError, Session, Signature, golden, onnx, tabular};
+use crate::engine::{self, Dim, Format, Loaded, Prepared, RunError, Session, Signature, golden, tabular};
 use crate::sync::memory;
 use crate::tensor::{Data, Tensor};
 use std::io::Read;
@@ -48,12 +48,15 @@ fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Ver
     if in_service.as_ref() == Some(&files.digest) {
         return Err(LoadFailure::Unchanged);
     }
-    let loaded = onnx::import(&files.model).map_err(|error| LoadFailure::Failed(error.to_string()))?;
+    let loaded = engine::import(files.format, &files.model, manifest.extras);
+    let loaded = loaded.map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let prepared = loaded.model.as_ref();
     check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;
     let cases = check_golden(prepared, files.golden.as_deref())?;
-    let features =
-        Features::new(prepared.signature(), &manifest.columns, &files.header).map_err(LoadFailure::Failed)?;
+    // The model file's own names come behind those of the reference data, where these fit.
+    let own = prepared.columns();
+    let header = if own.is_empty() || files.header.len() == own.len() { &files.header } else { own };
+    let features = Features::new(prepared.signature(), &manifest.columns, header).map_err(LoadFailure::Failed)?;
     let roles = Roles::new(prepared.signature(), manifest).map_err(LoadFailure::Failed)?;
     let mut notes = Vec::new();
     let sample = sample(prepared.signature(), &cases);
@@ -124,6 +127,7 @@ fn check_sizes(signature: &Signature) -> Result<(), String> {
 /// The contents of a version's files, known to be of one moment.
 struct Files {
     model: Vec<u8>,
+    format: Format,
     golden: Option<Vec<u8>>,
     /// Column names of the reference data.
     header: Vec<String>,
@@ -132,11 +136,10 @@ struct Files {
 
 impl Files {
     fn read(found: &FoundVersion) -> Result<Self, LoadFailure> {
-        let model = found.model_file().ok_or_else(|| {
-            LoadFailure::Failed("no model file: expected model.onnx in the version's directory".into())
-        })?;
+        let (model, format) = model_file(found)?;
         let files = Self {
             model: read(model)?,
+            format,
             golden: found.golden_file().map(read).transpose()?,
             header: match found.reference_file() {
                 Some(file) if file.name.ends_with(".csv") => csv_header(&read_start(file)?),
@@ -152,9 +155,29 @@ impl Files {
         }
         let golden = files.golden.as_deref().unwrap_or_default();
         let header = files.header.join("\n");
-        let digest = digest([("model", files.model.as_slice()), ("golden", golden), ("header", header.as_bytes())]);
+        let digest =
+            digest([(format.file_name(), files.model.as_slice()), ("golden", golden), ("header", header.as_bytes())]);
         Ok(Self { digest, ..files })
     }
+}
+
+/// The one model file of a version, and its format.
+fn model_file(found: &FoundVersion) -> Result<(&Stamp, Format), LoadFailure> {
+    let files: Vec<&Stamp> = found.model_files().collect();
+    let names = |names: &[&str]| names.join(", ");
+    match files.as_slice() {
+        [file] => Format::of_file_name(&file.name).map(|format| (*file, format)),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        LoadFailure::Failed(if files.is_empty() {
+            let known = Format::ALL.map(Format::file_name);
+            format!("no model file: expected one of {} in the version's directory", names(&known))
+        } else {
+            let there: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+            format!("several model files, {}: leave one of them in the version's directory", names(&there))
+        })
+    })
 }
 
 /// Enough of a reference file to hold its header.
@@ -241,7 +264,7 @@ fn vary(data: &mut Data) {
 /// Whether rows may share a batch: the axes say so, and trying it showed no difference.
 fn may_merge(loaded: &Loaded, sample: &[Tensor], notes: &mut Vec<String>) -> bool {
     let signature = loaded.model.signature();
-    if let crate::engine::BatchAxis::None(reason) = &signature.batch {
+    if let engine::BatchAxis::None(reason) = &signature.batch {
         notes.push(format!("requests are not merged: {reason}"));
         return false;
     }

@@ -2,6 +2,7 @@
 
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
+use crate::engine::Extras;
 use crate::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ const KEYS: &[&str] = &[
     "input.columns",
     "output.kind",
     "output.labels",
+    "output.extra",
     "card.title",
     "card.description",
     "card.source",
@@ -71,6 +73,8 @@ pub struct Manifest {
     pub columns: Vec<String>,
     pub kind: Option<OutputKind>,
     pub labels: Vec<String>,
+    /// Outputs beside the answer.
+    pub extras: Extras,
     pub card: Card,
 }
 
@@ -141,6 +145,20 @@ struct Input {
 struct Output {
     kind: Option<OutputKind>,
     labels: Vec<String>,
+    extra: Vec<String>,
+}
+
+/// The outputs that `output.extra` names.
+fn extras(names: &[String], words: &mut Vec<String>) -> Extras {
+    let mut extras = Extras::default();
+    for name in names {
+        match name.as_str() {
+            "margin" => extras.margin = true,
+            "leaf" => extras.leaf = true,
+            _ => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
+        }
+    }
+    extras
 }
 
 impl Manifest {
@@ -206,6 +224,7 @@ impl Manifest {
             columns: file.input.columns,
             kind: file.output.kind,
             labels: file.output.labels,
+            extras: extras(&file.output.extra, words),
             card: file.card,
         }
     }
@@ -257,9 +276,12 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named_at_once() {
-        let words = Manifest::parse("verions = 'all'\nversions = 'newest'\n[batching]\nmax_rows = 0\n")
-            .expect_err("three mistakes");
-        for part in ["did you mean 'versions'", "got \"newest\"", "batching.max_rows: expected at least 1"] {
+        let words = Manifest::parse(
+            "verions = 'all'\nversions = 'newest'\n[batching]\nmax_rows = 0\n[output]\nextra = ['leaf', 'shap']\n",
+        )
+        .expect_err("four mistakes");
+        let first = ["did you mean 'versions'", "got \"newest\"", "batching.max_rows: expected at least 1"];
+        for part in first.into_iter().chain(["output.extra: expected \"margin\" or \"leaf\", got \"shap\""]) {
             assert!(words.contains(part), "{words}");
         }
         assert!(Manifest::parse("[batching]\nmax_delay = 'soon'").expect_err("bad").contains("expected a duration"));

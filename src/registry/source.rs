@@ -5,6 +5,7 @@
 //! of such files and directories. Hidden names are passed over, and only directories named by a
 //! number are versions: a writer can fill `2.tmp` and rename it.
 
+use crate::engine::Format;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
@@ -185,16 +186,22 @@ impl Found {
 }
 
 /// Files of a version that count; all others may lie beside them.
-const MODEL_FILE: &str = "model.onnx";
 const GOLDEN_FILE: &str = "golden.json";
 const REFERENCE_PREFIX: &str = "reference.";
 const MANIFEST_FILE: &str = "model.toml";
-const BARE_SUFFIX: &str = ".onnx";
+/// Bare files that are models wherever they lie. JSON and text are too common names for that: such
+/// a file is taken for a model only where it is called `model.json` or is named on the command line.
+const BARE: [Format; 2] = [Format::Onnx, Format::Ubj];
 
 impl FoundVersion {
-    /// The file the model is in.
+    /// The file the model is in, the first where there are several.
     pub fn model_file(&self) -> Option<&Stamp> {
-        self.files.iter().find(|file| file.name == MODEL_FILE)
+        self.model_files().next()
+    }
+
+    /// All files that a model may be in; more than one is a mistake.
+    pub fn model_files(&self) -> impl Iterator<Item = &Stamp> {
+        self.files.iter().filter(|file| Format::of_file_name(&file.name).is_some())
     }
 
     /// The golden cases, if there are any.
@@ -231,9 +238,9 @@ fn look(path: &Path, found: &mut Found) -> io::Result<()> {
     if is_model(path)? {
         return model_dir(path, found);
     }
-    for (name, path) in children(path)? {
+    for (_, path) in children(path)? {
         let Some(metadata) = found.metadata(&path) else { continue };
-        if metadata.is_file() && name.ends_with(BARE_SUFFIX) {
+        if metadata.is_file() && extension(&path).is_some_and(|format| BARE.contains(&format)) {
             bare_file(&path, &metadata, found);
         } else if metadata.is_dir() {
             let read = is_model(&path).and_then(|model| if model { model_dir(&path, found) } else { Ok(()) });
@@ -247,14 +254,24 @@ fn look(path: &Path, found: &mut Found) -> io::Result<()> {
 
 /// A directory is a model where it has a manifest, a numbered directory, or the model file itself.
 fn is_model(path: &Path) -> io::Result<bool> {
-    let marks =
-        |name: &str, path: &Path| name == MANIFEST_FILE || name == MODEL_FILE || (is_number(name) && path.is_dir());
+    let marks = |name: &str, path: &Path| {
+        name == MANIFEST_FILE || Format::of_file_name(name).is_some() || (is_number(name) && path.is_dir())
+    };
     Ok(children(path)?.iter().any(|(name, path)| marks(name, path)))
 }
 
 /// A numbered directory with a model file.
 fn is_version(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(is_number) && path.join(MODEL_FILE).is_file()
+    path.file_name().and_then(|name| name.to_str()).is_some_and(is_number) && has_model_file(path)
+}
+
+fn has_model_file(path: &Path) -> bool {
+    Format::ALL.into_iter().any(|format| path.join(format.file_name()).is_file())
+}
+
+/// The format that the end of a path tells.
+fn extension(path: &Path) -> Option<Format> {
+    path.extension().and_then(|extension| extension.to_str()).and_then(Format::of_extension)
 }
 
 /// A version's directory by itself: its model and manifest are those of the directory above.
@@ -278,7 +295,8 @@ fn is_number(name: &str) -> bool {
 fn bare_file(path: &Path, metadata: &Metadata, found: &mut Found) {
     let Some(name) = found.name(path.file_stem().and_then(|stem| stem.to_str()), path) else { return };
     let number = VersionNumber(1);
-    let version = FoundVersion { number, files: vec![Stamp::new(MODEL_FILE, path, metadata)] };
+    let format = extension(path).unwrap_or(Format::Onnx);
+    let version = FoundVersion { number, files: vec![Stamp::new(format.file_name(), path, metadata)] };
     found.add(name, FoundModel { manifest: None, versions: [(number, version)].into() }, path);
 }
 
@@ -299,7 +317,7 @@ fn model_dir(path: &Path, found: &mut Found) -> io::Result<()> {
             }
         }
     }
-    if path.join(MODEL_FILE).is_file() {
+    if has_model_file(path) {
         let number = VersionNumber(1);
         model.versions.entry(number).or_insert(FoundVersion { number, files: version_files(path)? });
     }
@@ -313,7 +331,8 @@ fn version_dir(name: &str, path: &Path) -> io::Result<Option<FoundVersion>> {
 }
 
 fn version_files(path: &Path) -> io::Result<Vec<Stamp>> {
-    let counts = |name: &str| name == MODEL_FILE || name == GOLDEN_FILE || name.starts_with(REFERENCE_PREFIX);
+    let counts =
+        |name: &str| Format::of_file_name(name).is_some() || name == GOLDEN_FILE || name.starts_with(REFERENCE_PREFIX);
     let mut files = Vec::new();
     for (name, path) in children(path)? {
         if !counts(&name) {
@@ -400,6 +419,20 @@ mod tests {
         assert_eq!(names(&flat), [("churn".into(), vec![1, 2]), ("flat".into(), vec![1])]);
         let files = |found: &Found, name: &str| found.models[name].versions.values().last().map(|v| v.files.len());
         assert_eq!((files(&two, "churn"), files(&flat, "flat")), (Some(2), Some(2)));
+    }
+
+    #[test]
+    fn tree_files_are_found_by_their_names() {
+        let dir = tree(&["a/1/model.ubj", "a/2/model.txt", "b/model.json", "c.ubj", "d.json", "e.txt"]);
+        let whole = find(&[dir.path().to_owned()]);
+        let expected = [("a".into(), vec![1, 2]), ("b".into(), vec![1]), ("c".into(), vec![1])];
+        assert_eq!(names(&whole), expected);
+        // A bare file of a common kind has to be named itself.
+        let named = find(&[dir.path().join("d.json")]);
+        assert_eq!(names(&named), [("d".into(), vec![1])]);
+        let file = named.models["d"].versions[&VersionNumber(1)].model_file().map(|file| file.name.clone());
+        assert_eq!(file.as_deref(), Some("model.json"));
+        assert_eq!(names(&find(&[dir.path().join("a/2")])), [("a".into(), vec![2])]);
     }
 
     #[test]

@@ -1,0 +1,58 @@
+//! Trees whose leaves are linear models, LightGBM's `linear_tree`.
+
+use super::model::LeafLine;
+use crate::engine::tabular::forest::ensemble::{Ensemble, Node};
+
+/// Walked tree by tree: the kernels know no such leaves.
+pub struct LinearTrees {
+    ensemble: Ensemble,
+    /// By tree and leaf; empty for trees of plain leaves.
+    lines: Vec<Vec<LeafLine>>,
+}
+
+impl LinearTrees {
+    /// Checks the ensemble; every tree with lines has one for each leaf.
+    pub fn new(ensemble: Ensemble, lines: Vec<Vec<LeafLine>>) -> Result<Self, String> {
+        ensemble.check()?;
+        Ok(Self { ensemble, lines })
+    }
+
+    pub fn count(&self) -> usize {
+        self.ensemble.trees.len()
+    }
+
+    /// Margins in the order of the trees; `out` gets rows x targets.
+    pub fn score(&self, rows: &[f32], out: &mut [f64]) {
+        let Ensemble { targets, features, votes, .. } = &self.ensemble;
+        for (row, scores) in rows.chunks_exact(*features).zip(out.chunks_exact_mut(*targets)) {
+            let row: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
+            let reached = self.ensemble.trees.iter().zip(self.ensemble.leaves(&row));
+            for ((tree, at), lines) in reached.zip(&self.lines) {
+                let Node::Leaf { votes: range, id } = &tree.nodes[at as usize] else { continue };
+                for vote in &votes[range.start as usize..range.end as usize] {
+                    let line = usize::try_from(*id).ok().and_then(|leaf| lines.get(leaf));
+                    scores[vote.target as usize] += line.map_or(vote.weight, |line| line.value(&row));
+                }
+            }
+        }
+    }
+
+    pub fn ensemble(&self) -> &Ensemble {
+        &self.ensemble
+    }
+}
+
+impl LeafLine {
+    /// `constant + sum of weight x value`, or the plain value of the leaf where one is missing.
+    fn value(&self, row: &[f64]) -> f64 {
+        let mut sum = self.constant;
+        for (feature, weight) in &self.terms {
+            let x = row[*feature as usize];
+            if x.is_nan() {
+                return self.value;
+            }
+            sum += weight * x;
+        }
+        sum
+    }
+}
