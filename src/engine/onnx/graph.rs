@@ -112,7 +112,9 @@ fn ends<'a>(infos: impl Iterator<Item = &'a pb::ValueInfoProto>, side: &str) -> 
 
 fn spec(info: &pb::ValueInfoProto, side: &str) -> Result<TensorSpec, String> {
     let Some(TypeValue::TensorType(tensor)) = info.r#type.as_ref().and_then(|ty| ty.value.as_ref()) else {
-        return Err("is not a tensor".into());
+        return Err("is not a tensor but a map, a sequence or an optional value, which requests and answers cannot \
+                    carry; have the converter take and give tables"
+            .into());
     };
     let dtype = constant::dtype(tensor.elem_type)?;
     let dims = match (&tensor.shape, side) {
