@@ -1,15 +1,16 @@
 //! Runs test cases in the layout of the ONNX project and tells how each went, a line of JSON per case.
 //!
 //! ```text
-//! cargo run --example run_onnx -- [--engine auto|tabular|tract] [--rtol R] [--atol A] CASE..
+//! cargo run --example run_onnx -- [--engine auto|tabular|tract] [--rtol R] [--atol A] [--rows] CASE..
 //! cargo run --example run_onnx -- --operators
 //! ```
 //!
 //! CASE is a directory with `model.onnx` and `test_data_set_*/{input,output}_*.pb`. A line holds
 //! `case`, `outcome` (`pass`, `refused` or `wrong`), `at` (`load` or `run`, where it was refused),
 //! `engine`, `reason`, `operators`, and `difference`: the largest between two floats, counted
-//! absolutely below 1 and relatively above. The engine is asked directly: no row is checked, merged
-//! or split before.
+//! absolutely below 1 and relatively above. With `--rows` it also holds `rows`: `alike` where every
+//! row's answer is the same to the last bit alone and in its batch, else what differs. The engine is
+//! asked directly: no row is checked, merged or split before.
 
 use prost::Message;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidegate::engine::conformance::{Closeness, compare};
+use tidegate::engine::conformance::{Closeness, batch_invariant, compare};
 use tidegate::engine::onnx::{self, Graph, pb};
 use tidegate::engine::{Prepared, tabular, tract};
 use tidegate::tensor::{Data, Tensor};
@@ -26,17 +27,19 @@ use tidegate::tensor::{Data, Tensor};
 struct Options {
     engine: String,
     closeness: Closeness,
+    rows: bool,
     cases: Vec<PathBuf>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut options =
-        Options { engine: "auto".into(), closeness: Closeness { rtol: 1e-3, atol: 1e-7 }, cases: Vec::new() };
+    let closeness = Closeness { rtol: 1e-3, atol: 1e-7 };
+    let mut options = Options { engine: "auto".into(), closeness, rows: false, cases: Vec::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value"));
         match argument.as_str() {
             "--operators" => return Ok(tabular::operators().for_each(|(domain, name)| println!("{domain} {name}"))),
+            "--rows" => options.rows = true,
             "--engine" => options.engine = value()?,
             "--rtol" => options.closeness.rtol = value()?.parse()?,
             "--atol" => options.closeness.atol = value()?.parse()?,
@@ -106,6 +109,13 @@ fn run(case: &Path, options: &Options, told: &mut Value) -> Result<Fate, Box<dyn
             Ok(outputs) => outputs,
             Err(error) => return Ok(Fate::Refused("run", error.to_string())),
         };
+        if options.rows {
+            let alike = match model.signature().batchable() {
+                true => batch_invariant(model.as_ref(), &inputs, Closeness::EXACT),
+                false => Err("no batch axis".into()),
+            };
+            told["rows"] = alike.err().unwrap_or_else(|| "alike".into()).into();
+        }
         if outputs.len() != wanted.len() {
             return Ok(Fate::Wrong(format!("{} outputs, expected {}", outputs.len(), wanted.len())));
         }
