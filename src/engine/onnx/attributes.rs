@@ -69,6 +69,11 @@ impl Attributes {
         }
     }
 
+    /// A graph that the node holds.
+    pub fn graph(&self, name: &str) -> Option<&pb::GraphProto> {
+        self.0.get(name).and_then(|proto| proto.g.as_ref())
+    }
+
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>, String> {
         match self.0.get(name).and_then(|proto| proto.t.as_ref()) {
             Some(proto) => constant::tensor(proto).map(Some).map_err(|words| format!("attribute '{name}': {words}")),

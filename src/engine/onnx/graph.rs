@@ -2,7 +2,7 @@
 
 use super::{Attributes, constant, pb};
 use crate::engine::{Dim, LoadError, TensorSpec};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use pb::tensor_shape_proto::dimension::Value as DimValue;
 use pb::type_proto::Value as TypeValue;
 use std::collections::{HashMap, HashSet};
@@ -74,6 +74,15 @@ impl Graph {
         Ok(Self { nodes: graph.node.iter().map(node).collect(), constants, inputs, outputs, opset: opset(proto) })
     }
 
+    /// A graph that a node holds. Its ends are known by name alone: what they hold depends on the node.
+    pub fn body(graph: &pb::GraphProto, opset: i64) -> Result<Self, String> {
+        let named = |info: &pb::ValueInfoProto| TensorSpec::new(&info.name, DType::F32, vec![Dim::Any(None)]);
+        let constants = constants(graph)?;
+        let inputs = graph.input.iter().filter(|info| !constants.contains_key(&info.name)).map(named).collect();
+        let outputs = graph.output.iter().map(named).collect();
+        Ok(Self { nodes: graph.node.iter().map(node).collect(), constants, inputs, outputs, opset })
+    }
+
     /// Distinct operators, in order of first use.
     pub fn operators(&self) -> Vec<String> {
         let mut seen = HashSet::new();
@@ -112,7 +121,9 @@ fn ends<'a>(infos: impl Iterator<Item = &'a pb::ValueInfoProto>, side: &str) -> 
 
 fn spec(info: &pb::ValueInfoProto, side: &str) -> Result<TensorSpec, String> {
     let Some(TypeValue::TensorType(tensor)) = info.r#type.as_ref().and_then(|ty| ty.value.as_ref()) else {
-        return Err("is not a tensor".into());
+        return Err("is not a tensor but a map, a sequence or an optional value, which requests and answers cannot \
+                    carry; have the converter take and give tables"
+            .into());
     };
     let dtype = constant::dtype(tensor.elem_type)?;
     let dims = match (&tensor.shape, side) {

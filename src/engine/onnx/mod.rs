@@ -10,6 +10,8 @@ mod zipmap;
 pub use attributes::Attributes;
 pub use choose::import;
 pub(crate) use constant::dtype;
+#[doc(hidden)]
+pub use constant::tensor;
 pub use graph::{Domain, Graph, Node};
 
 /// The decoded protobuf, as tract ships it: one definition for both engines.

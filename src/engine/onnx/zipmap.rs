@@ -5,17 +5,24 @@
 
 use super::pb;
 use pb::type_proto::Value as TypeValue;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Class labels by the name of the output they belong to.
 pub type Labels = HashMap<String, Arc<[Arc<str>]>>;
 
-/// Replaces every ZipMap by an identity and answers the labels it carried.
+/// Replaces every ZipMap at the end of a graph by an identity and answers the labels it carried.
+///
+/// One whose output another operator takes stays: that operator wants the dictionary.
 pub fn remove(proto: &mut pb::ModelProto) -> Labels {
     let mut labels = Labels::new();
     let Some(graph) = proto.graph.as_mut() else { return labels };
-    for node in graph.node.iter_mut().filter(|node| node.op_type == "ZipMap" && node.domain == "ai.onnx.ml") {
+    let taken: HashSet<String> = graph.node.iter().flat_map(|node| node.input.iter().cloned()).collect();
+    let is_last = |node: &&mut pb::NodeProto| {
+        let is_zipmap = node.op_type == "ZipMap" && node.domain == "ai.onnx.ml";
+        is_zipmap && !node.output.iter().any(|name| taken.contains(name))
+    };
+    for node in graph.node.iter_mut().filter(is_last) {
         let classes = classes(node);
         node.op_type = "Identity".into();
         node.domain = String::new();
@@ -66,5 +73,17 @@ mod tests {
         let graph = super::super::Graph::new(&proto).expect("all ends are tensors now");
         assert!(graph.outputs.iter().any(|spec| spec.name == *output && spec.dims.len() == 2));
         assert!(graph.nodes.iter().all(|node| node.domain != Domain::Ml || node.op != "ZipMap"));
+    }
+
+    #[test]
+    fn a_zipmap_that_another_operator_takes_stays() {
+        let bytes = include_bytes!("../../../models/wine/1/model.onnx");
+        let mut proto = super::super::decode::decode(bytes).expect("decodes");
+        let graph = proto.graph.as_mut().expect("a graph");
+        let zipmap = graph.node.iter().find(|node| node.op_type == "ZipMap").expect("the wine model ends in one");
+        let taker =
+            pb::NodeProto { op_type: "DictVectorizer".into(), input: zipmap.output.clone(), ..Default::default() };
+        graph.node.push(taker);
+        assert!(remove(&mut proto).is_empty());
     }
 }

@@ -6,6 +6,7 @@ mod listed;
 mod math;
 mod ml;
 mod operands;
+mod scan;
 mod scores;
 mod shape;
 mod table;

@@ -2,6 +2,7 @@
 
 use crate::engine::onnx::Attributes;
 use crate::tensor::{Data, Tensor};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 use super::RunError;
@@ -82,7 +83,8 @@ impl PostTransform {
             Self::None => {}
             Self::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
             Self::Softmax => softmax(scores, |_| true),
-            Self::SoftmaxZero => softmax(scores, |score| score != 0.0),
+            // Scores this small count as zero in ONNX Runtime, and so here.
+            Self::SoftmaxZero => softmax(scores, |score| score.abs() > 1e-7),
             Self::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
         }
     }
@@ -105,16 +107,17 @@ fn probit(p: f64) -> f64 {
     std::f64::consts::SQRT_2 * if x < 0.0 { -root } else { root }
 }
 
-/// Softmax over the scores that take part; the others stay as they are.
+/// Softmax over the scores that take part; the others, which are as good as zero, stay so.
 fn softmax(scores: &mut [f64], takes_part: impl Fn(f64) -> bool) {
     let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let part: SmallVec<[bool; 16]> = scores.iter().map(|score| takes_part(*score)).collect();
     let mut sum = 0.0;
-    for score in scores.iter_mut().filter(|score| takes_part(**score)) {
+    for (score, _) in scores.iter_mut().zip(&part).filter(|(_, part)| **part) {
         *score = (*score - top).exp();
         sum += *score;
     }
     if sum > 0.0 {
-        scores.iter_mut().filter(|score| takes_part(**score)).for_each(|score| *score /= sum);
+        scores.iter_mut().zip(&part).filter(|(_, part)| **part).for_each(|(score, _)| *score /= sum);
     }
 }
 
@@ -143,6 +146,9 @@ mod tests {
         let mut scores = [0.0, 2.0, 2.0];
         PostTransform::SoftmaxZero.apply(&mut scores);
         assert_eq!(scores, [0.0, 0.5, 0.5]);
+        let mut scores = [1e-9, 900.0, 0.5];
+        PostTransform::SoftmaxZero.apply(&mut scores);
+        assert_eq!(scores, [1e-9, 1.0, 0.0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::math::arithmetic::{Fold, Pair, Pow};
 use super::math::compare::{Equal, Is, Logic, Not, Order, Where};
-use super::math::lines::{CumSum, Softmax};
+use super::math::lines::{CumSum, LpNormalization, Softmax};
 use super::math::matmul::{Gemm, MatMul};
 use super::math::ranked::{Arg, TopK};
 use super::math::reduce::{Kind, Reduce};
@@ -11,7 +11,7 @@ use super::math::{cast, distance};
 use super::ml::{categories, encode, features, labels, linear, normalize, scale, svm};
 use super::shape::{join, make, reshape, spread, take};
 use super::text::{normalizer, strings, tfidf, tokenizer};
-use super::{Call, Op, ensemble};
+use super::{Call, Op, ensemble, scan};
 use crate::engine::onnx::{Domain, Node};
 
 type Made = Result<Box<dyn Op>, String>;
@@ -78,7 +78,6 @@ const MICROSOFT: &[(&str, Maker)] = &[
 const ONNX_REFUSED: &[(&str, &str)] = &[
     ("If", "it holds a graph of its own"),
     ("Loop", "it holds a graph of its own"),
-    ("Scan", "it holds a graph of its own, and is not the pairwise distance that scikit-learn's neighbours need"),
     ("SequenceConstruct", "it makes a sequence, and requests and answers carry tensors"),
     ("SequenceAt", "it takes a sequence, and requests and answers carry tensors"),
 ];
@@ -126,6 +125,7 @@ const ONNX: &[(&str, Maker)] = &[
     ("LessOrEqual", |_| made(Order::LessOrEqual)),
     ("Log", |_| made(function!(x => x.ln()))),
     ("LogSoftmax", |call| made(Softmax::new(call, true))),
+    ("LpNormalization", |call| made(LpNormalization::new(call.attributes())?)),
     ("MatMul", |_| made(MatMul)),
     ("Max", |_| made(Fold::new(Pair::Max))),
     ("Mean", |_| made(Fold::mean())),
@@ -153,6 +153,7 @@ const ONNX: &[(&str, Maker)] = &[
     ("Relu", |_| made(Plain::Relu)),
     ("Reshape", |call| made(reshape::Reshape::new(call))),
     ("Round", |_| made(round())),
+    ("Scan", |call| made(scan::Scan::new(call)?)),
     ("Shape", |call| made(make::ShapeOf::new(call.attributes()))),
     ("Sigmoid", |_| made(sigmoid())),
     ("Sign", |_| made(Plain::Sign)),

@@ -1,4 +1,4 @@
-//! Operators along one axis that keep the shape: Softmax, LogSoftmax, CumSum.
+//! Operators along one axis that keep the shape: Softmax, LogSoftmax, LpNormalization, CumSum.
 
 use super::number::{Number, numbers};
 use crate::engine::RunError;
@@ -50,6 +50,46 @@ impl Op for Softmax {
         let input = operand(operands, 0)?;
         let shape = input.shape().clone();
         let lines = self.lines(&shape)?;
+        match input.data() {
+            Data::F32(values) => tensor(shape, self.each(values, &lines)),
+            Data::F64(values) => tensor(shape, self.each(values, &lines)),
+            other => Err(unsupported(other.dtype())),
+        }
+        .map(one)
+    }
+}
+
+/// Each line divided by its norm; one of norm zero has no direction and becomes NaN.
+pub struct LpNormalization {
+    axis: i64,
+    /// Whether absolute values are summed, and not squares.
+    absolute: bool,
+}
+
+impl LpNormalization {
+    pub fn new(attributes: &Attributes) -> Result<Self, String> {
+        match attributes.int("p", 2) {
+            p @ (1 | 2) => Ok(Self { axis: attributes.int("axis", -1), absolute: p == 1 }),
+            other => Err(format!("its norm of order {other} is neither 1 nor 2")),
+        }
+    }
+
+    fn each<T: Number>(&self, values: &[T], lines: &Lines) -> Vec<T> {
+        let mut answers = values.to_vec();
+        for line in 0..lines.count() {
+            let each = lines.places(line).map(|at| values[at].to_f64());
+            let norm = if self.absolute { each.map(f64::abs).sum() } else { each.map(|x| x * x).sum::<f64>().sqrt() };
+            lines.places(line).for_each(|at| answers[at] = T::from_f64(values[at].to_f64() / norm));
+        }
+        answers
+    }
+}
+
+impl Op for LpNormalization {
+    fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
+        let input = operand(operands, 0)?;
+        let shape = input.shape().clone();
+        let lines = Lines::new(&shape, axis(self.axis, shape.len())?);
         match input.data() {
             Data::F32(values) => tensor(shape, self.each(values, &lines)),
             Data::F64(values) => tensor(shape, self.each(values, &lines)),
@@ -116,6 +156,15 @@ mod tests {
         assert_eq!((lines.outer, lines.len, lines.inner), (2, 4, 1));
         let lines = Softmax { axis: 1, log: false, flat: false }.lines(&shape).expect("an axis");
         assert_eq!((lines.outer, lines.len, lines.inner), (2, 2, 2));
+    }
+
+    #[test]
+    fn a_line_is_divided_by_its_norm() {
+        let lines = Lines { outer: 1, len: 2, inner: 2 };
+        let of = |absolute| LpNormalization { axis: 0, absolute }.each(&[3.0f32, 0.0, -4.0, 0.0], &lines);
+        assert_eq!((of(false)[0], of(false)[2]), (0.6, -0.8));
+        assert_eq!(of(true)[0], 3.0 / 7.0);
+        assert!(of(true)[1].is_nan());
     }
 
     #[test]

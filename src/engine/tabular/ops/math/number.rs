@@ -9,6 +9,9 @@ pub trait Number: Element + Copy + PartialOrd + std::fmt::Debug {
     const ZERO: Self;
     const ONE: Self;
     const IS_FLOAT: bool;
+    /// What is below all others, infinity where there is one.
+    const LOWEST: Self;
+    const HIGHEST: Self;
 
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
@@ -37,6 +40,8 @@ macro_rules! float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const IS_FLOAT: bool = true;
+            const LOWEST: Self = <$ty>::NEG_INFINITY;
+            const HIGHEST: Self = <$ty>::INFINITY;
 
             #[inline]
             fn add(self, other: Self) -> Self {
@@ -98,6 +103,8 @@ macro_rules! int {
             const ZERO: Self = 0;
             const ONE: Self = 1;
             const IS_FLOAT: bool = false;
+            const LOWEST: Self = <$ty>::MIN;
+            const HIGHEST: Self = <$ty>::MAX;
 
             #[inline]
             fn add(self, other: Self) -> Self {

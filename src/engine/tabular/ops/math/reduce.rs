@@ -65,14 +65,14 @@ impl Op for Reduce {
                 // Truth values have extremes, and nothing else.
                 let numbers: Vec<i32> = values.iter().map(|v| i32::from(*v)).collect();
                 let found = match self.kind {
-                    Kind::Max | Kind::Min => reduce(self.kind, &plan, &numbers)?,
+                    Kind::Max | Kind::Min => reduce(self.kind, &plan, &numbers),
                     _ => return Err(unsupported(input.dtype())),
                 };
-                tensor(plan.shape, found.into_iter().map(|v| v != 0).collect::<Vec<_>>())
+                tensor(plan.shape, found.into_iter().map(|v| v > 0).collect::<Vec<_>>())
             }
             data => {
                 let found: Result<Tensor, RunError> = numbers!(data, values => {
-                    tensor(plan.shape.clone(), reduce(self.kind, &plan, values)?)
+                    tensor(plan.shape.clone(), reduce(self.kind, &plan, values))
                 });
                 found
             }
@@ -130,28 +130,22 @@ impl Plan {
     }
 }
 
-fn reduce<T: Number>(kind: Kind, plan: &Plan, values: &[T]) -> Result<Vec<T>, RunError> {
+fn reduce<T: Number>(kind: Kind, plan: &Plan, values: &[T]) -> Vec<T> {
     match kind {
         Kind::Max | Kind::Min => extremes(kind, plan, values),
-        _ if T::IS_FLOAT => Ok(floats(kind, plan, values)),
-        Kind::Sum | Kind::Prod | Kind::L1 | Kind::SumSquare => Ok(integers(kind, plan, values)),
-        _ => Ok(floats(kind, plan, values)),
+        Kind::Sum | Kind::Prod | Kind::L1 | Kind::SumSquare if !T::IS_FLOAT => integers(kind, plan, values),
+        _ => floats(kind, plan, values),
     }
 }
 
-fn extremes<T: Number>(kind: Kind, plan: &Plan, values: &[T]) -> Result<Vec<T>, RunError> {
-    if plan.share == 0 && plan.results > 0 {
-        return Err(RunError::Input("no elements have no largest and no smallest one".into()));
-    }
-    let mut found: Vec<Option<T>> = vec![None; plan.results];
+/// The extreme of no elements is what every element would replace.
+fn extremes<T: Number>(kind: Kind, plan: &Plan, values: &[T]) -> Vec<T> {
+    let mut found = vec![if kind == Kind::Max { T::LOWEST } else { T::HIGHEST }; plan.results];
     plan.each(values, |result, x| {
-        found[result] = Some(match (found[result], kind) {
-            (None, _) => x,
-            (Some(best), Kind::Max) => best.max(x),
-            (Some(best), _) => best.min(x),
-        });
+        let best = found[result];
+        found[result] = if kind == Kind::Max { best.max(x) } else { best.min(x) };
     });
-    Ok(found.into_iter().map(|best| best.unwrap_or(T::ZERO)).collect())
+    found
 }
 
 fn integers<T: Number>(kind: Kind, plan: &Plan, values: &[T]) -> Vec<T> {
@@ -205,7 +199,7 @@ mod tests {
 
     fn run(kind: Kind, shape: &[usize], reduced: &[bool], values: &[f32]) -> (Vec<usize>, Vec<f32>) {
         let plan = Plan::new(&Shape::new(shape), reduced, false).expect("small");
-        let found = reduce(kind, &plan, values).expect("not empty");
+        let found = reduce(kind, &plan, values);
         (plan.shape.to_vec(), found)
     }
 
@@ -239,8 +233,9 @@ mod tests {
         let minus = f32::NEG_INFINITY;
         assert_eq!(run(Kind::LogSumExp, &[2], &[true], &[minus, minus]).1, [minus]);
         let plan = Plan::new(&Shape::from([2, 0]), &[false, true], false).expect("small");
-        assert!(reduce::<f32>(Kind::Max, &plan, &[]).is_err());
-        assert_eq!(reduce::<f32>(Kind::Sum, &plan, &[]), Ok(vec![0.0, 0.0]));
+        assert_eq!(reduce::<f32>(Kind::Max, &plan, &[]), [f32::NEG_INFINITY; 2]);
+        assert_eq!(reduce::<i64>(Kind::Min, &plan, &[]), [i64::MAX; 2]);
+        assert_eq!(reduce::<f32>(Kind::Sum, &plan, &[]), [0.0, 0.0]);
         assert_eq!(
             integers(Kind::Sum, &Plan::new(&Shape::from([2]), &[true], false).expect("small"), &[i64::MAX, 1]),
             [i64::MIN]

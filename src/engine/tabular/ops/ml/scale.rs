@@ -31,19 +31,18 @@ impl Scaler {
 impl Op for Scaler {
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let input = operand(operands, 0)?;
-        let (offsets, scales) = (per_column(&self.offset, input)?, per_column(&self.scale, input)?);
-        let of = |at: usize| (self.offset[at % offsets], self.scale[at % scales]);
+        let columns = repeated(&self.offset, input)?.zip(repeated(&self.scale, input)?);
         let scaled: Vec<f32> = match input.data() {
-            Data::F64(values) => values.iter().enumerate().map(|(at, x)| wide(*x, of(at))).collect(),
-            _ => floats(input)?.iter().enumerate().map(|(at, x)| (x - of(at).0) * of(at).1).collect(),
+            Data::F64(values) => values.iter().zip(columns).map(|(x, column)| wide(*x, column)).collect(),
+            _ => floats(input)?.iter().zip(columns).map(|(x, (offset, scale))| (x - offset) * scale).collect(),
         };
         tensor(input.shape().clone(), scaled).map(one)
     }
 }
 
 /// A double is scaled as one, and rounded once.
-fn wide(x: f64, (offset, scale): (f32, f32)) -> f32 {
-    ((x - f64::from(offset)) * f64::from(scale)) as f32
+fn wide(x: f64, (offset, scale): (&f32, &f32)) -> f32 {
+    ((x - f64::from(*offset)) * f64::from(*scale)) as f32
 }
 
 /// Puts a stored value where one is missing.
@@ -77,19 +76,17 @@ impl Op for Imputer {
         let data = match input.data() {
             Data::F32(values) => {
                 let is_missing = |x: f32| x == missing || (x.is_nan() && missing.is_nan());
-                Data::F32(impute(values, &self.floats, per_column(&self.floats, input)?, is_missing))
+                Data::F32(impute(values, repeated(&self.floats, input)?, is_missing))
             }
             Data::F64(values) => {
                 let is_missing = |x: f64| x == f64::from(missing) || (x.is_nan() && missing.is_nan());
                 let stored: Vec<f64> = self.floats.iter().map(|x| f64::from(*x)).collect();
-                Data::F64(impute(values, &stored, per_column(&stored, input)?, is_missing))
+                Data::F64(impute(values, repeated(&stored, input)?, is_missing))
             }
-            Data::I64(values) => {
-                Data::I64(impute(values, &self.ints, per_column(&self.ints, input)?, |x| x == self.missing_int))
-            }
+            Data::I64(values) => Data::I64(impute(values, repeated(&self.ints, input)?, |x| x == self.missing_int)),
             Data::I32(values) => {
                 let stored: Vec<i32> = self.ints.iter().map(|x| *x as i32).collect();
-                Data::I32(impute(values, &stored, per_column(&stored, input)?, |x| i64::from(x) == self.missing_int))
+                Data::I32(impute(values, repeated(&stored, input)?, |x| i64::from(x) == self.missing_int))
             }
             other => return Err(unsupported(other.dtype())),
         };
@@ -97,18 +94,20 @@ impl Op for Imputer {
     }
 }
 
-fn impute<T: Copy>(values: &[T], stored: &[T], columns: usize, is_missing: impl Fn(T) -> bool) -> Vec<T> {
-    let fill = |(at, x): (usize, &T)| if is_missing(*x) { stored[at % columns] } else { *x };
-    values.iter().enumerate().map(fill).collect()
+fn impute<'a, T: Copy + 'a>(
+    values: &[T],
+    stored: impl Iterator<Item = &'a T>,
+    is_missing: impl Fn(T) -> bool,
+) -> Vec<T> {
+    values.iter().zip(stored).map(|(x, stored)| if is_missing(*x) { *stored } else { *x }).collect()
 }
 
-/// Checks a per-column table against the input and answers the period with which it repeats.
-fn per_column<T>(table: &[T], input: &Tensor) -> Result<usize, RunError> {
+/// A table with an entry for each column, or one for all, again and again for the rows of an input.
+fn repeated<'a, T>(table: &'a [T], input: &Tensor) -> Result<impl Iterator<Item = &'a T> + use<'a, T>, RunError> {
     let (_, columns) = matrix(input);
     match table.len() {
         0 => Err(RunError::Engine(format!("no values are stored for {} elements", input.dtype()))),
-        1 => Ok(1),
-        len if len == columns => Ok(len),
+        len if len == 1 || len == columns => Ok(table.iter().cycle()),
         len => Err(RunError::Engine(format!("rows have {columns} columns, the operator stores {len}"))),
     }
 }

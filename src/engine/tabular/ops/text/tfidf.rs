@@ -10,6 +10,7 @@ use crate::engine::tabular::ops::{Op, Outputs};
 use crate::tensor::{Data, Tensor};
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// The most columns that stored indices may ask for.
@@ -25,9 +26,6 @@ pub struct Vectorizer {
     tokens: Tokens,
     tree: Tree,
     columns: usize,
-    /// One for each column, or empty. ONNX's reference and ONNX Runtime weigh columns too, where the
-    /// specification's words could mean the order of the pool.
-    weights: Vec<f32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +44,17 @@ enum Tokens {
     Texts(HashMap<Arc<str>, u32>),
 }
 
-/// Branches by node and token, and the column where an n-gram ends. Node 0 is the root.
-#[derive(Default)]
+/// Branches by node and token, and what stands where an n-gram ends. Node 0 is the root.
 struct Tree {
     branches: HashMap<(u32, u32), u32>,
-    ends: Vec<Option<u32>>,
+    ends: Vec<Option<End>>,
+}
+
+/// What an n-gram adds to: its column, and its weight, which is one where the file has none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct End {
+    column: u32,
+    weight: f32,
 }
 
 impl Vectorizer {
@@ -67,12 +71,8 @@ impl Vectorizer {
         };
         let (least, most) = (size("min_gram_length", 1)?, size("max_gram_length", 1)?);
         let distance = size("max_skip_count", 0)?.saturating_add(1);
-        let columns = columns(attributes.ints("ngram_indexes"))?;
-        let width = columns.iter().max().map_or(0, |last| *last as usize + 1);
-        let weights = attributes.floats("weights").to_vec();
-        if !weights.is_empty() && weights.len() < width {
-            return Err(format!("{} weights for {width} columns", weights.len()));
-        }
+        let ends = ends(attributes.ints("ngram_indexes"), attributes.floats("weights"))?;
+        let width = ends.iter().map(|end| end.column as usize + 1).max().unwrap_or(0);
         let texts = attributes.strings("pool_strings");
         let counts = attributes.ints("ngram_counts");
         let (tokens, numbered) = match texts.is_empty() {
@@ -88,12 +88,12 @@ impl Vectorizer {
         if least > most || most > counts.len() {
             return Err(format!("n-grams of {least} to {most} tokens, and ngram_counts has {} entries", counts.len()));
         }
-        let tree = Tree::new(&numbered, counts, least..=most, &columns)?;
-        Ok(Self { mode, least, most, distance, tokens, tree, columns: width, weights })
+        let tree = Tree::new(&numbered, counts, least..=most, &ends)?;
+        Ok(Self { mode, least, most, distance, tokens, tree, columns: width })
     }
 
-    /// Counts a row's n-grams, each at its column.
-    fn count(&self, row: &[Option<u32>], counts: &mut [u32]) {
+    /// Adds up a row's n-grams, each at its column.
+    fn count(&self, row: &[Option<u32>], sums: &mut [f32]) {
         for distance in 1..=self.distance {
             // Single tokens have no distance: they count once.
             let least = if distance == 1 { self.least } else { self.least.max(2) };
@@ -105,21 +105,16 @@ impl Vectorizer {
                 for (size, token) in (1..=self.most).zip(row[start..].iter().step_by(distance)) {
                     let Some(next) = token.and_then(|token| self.tree.branches.get(&(node, token))) else { break };
                     node = *next;
-                    if let Some(column) = self.tree.ends[node as usize].filter(|_| size >= least) {
-                        counts[column as usize] += 1;
+                    if let Some(end) = self.tree.ends[node as usize].filter(|_| size >= least) {
+                        let sum = &mut sums[end.column as usize];
+                        match self.mode {
+                            Mode::Count => *sum += 1.0,
+                            Mode::Presence => *sum = end.weight,
+                            Mode::Weighted => *sum += end.weight,
+                        }
                     }
                 }
             }
-        }
-    }
-
-    fn weigh(&self, (column, count): (usize, &u32)) -> f32 {
-        let weight = self.weights.get(column).copied().unwrap_or(1.0);
-        match self.mode {
-            Mode::Count => *count as f32,
-            Mode::Presence if *count > 0 => weight,
-            Mode::Presence => 0.0,
-            Mode::Weighted => *count as f32 * weight,
         }
     }
 
@@ -133,13 +128,17 @@ impl Vectorizer {
     }
 }
 
-/// The column of each n-gram.
-fn columns(given: &[i64]) -> Result<Vec<u32>, String> {
-    let column = |at: &i64| {
-        let at = u32::try_from(*at).ok().filter(|at| (*at as usize) < MOST_COLUMNS);
+/// The column and the weight of each n-gram, in the order of the pool.
+fn ends(columns: &[i64], weights: &[f32]) -> Result<Vec<End>, String> {
+    if !weights.is_empty() && weights.len() != columns.len() {
+        return Err(format!("{} weights for {} n-grams", weights.len(), columns.len()));
+    }
+    let column = |at: i64| {
+        let at = u32::try_from(at).ok().filter(|at| (*at as usize) < MOST_COLUMNS);
         at.ok_or_else(|| format!("ngram_indexes are not between 0 and {MOST_COLUMNS}"))
     };
-    given.iter().map(column).collect()
+    let weights = weights.iter().copied().chain(std::iter::repeat(1.0));
+    columns.iter().zip(weights).map(|(at, weight)| Ok(End { column: column(*at)?, weight })).collect()
 }
 
 /// Numbers for tokens in the order of their first use, and the list in these numbers.
@@ -155,31 +154,26 @@ fn number<T: Eq + Hash>(pool: impl IntoIterator<Item = T>) -> (HashMap<T, u32>, 
 
 impl Tree {
     /// `counts` says where in the pool the n-grams of each size begin; those of other sizes than `sizes`
-    /// have a column too, but are never found.
-    fn new(
-        pool: &[u32],
-        counts: &[i64],
-        sizes: std::ops::RangeInclusive<usize>,
-        columns: &[u32],
-    ) -> Result<Self, String> {
+    /// have an end too, but are never found.
+    fn new(pool: &[u32], counts: &[i64], sizes: RangeInclusive<usize>, ends: &[End]) -> Result<Self, String> {
         let mut tree = Self { branches: HashMap::new(), ends: vec![None] };
-        let mut columns = columns.iter();
+        let mut ends = ends.iter();
         for (size, from) in (1..).zip(counts) {
             let to = counts.get(size).map_or(pool.len() as i64, |to| *to);
             let range = usize::try_from(*from).ok().zip(usize::try_from(to).ok());
             let part = range.and_then(|(from, to)| pool.get(from..to)).filter(|part| part.len().is_multiple_of(size));
             let part = part.ok_or_else(|| format!("ngram_counts {counts:?} do not cut the pool of {}", pool.len()))?;
             for gram in part.chunks_exact(size) {
-                let column = *columns.next().ok_or("ngram_indexes has fewer entries than there are n-grams")?;
+                let end = *ends.next().ok_or("ngram_indexes has fewer entries than there are n-grams")?;
                 if sizes.contains(&size) {
-                    tree.insert(gram, column)?;
+                    tree.insert(gram, end)?;
                 }
             }
         }
         Ok(tree)
     }
 
-    fn insert(&mut self, gram: &[u32], column: u32) -> Result<(), String> {
+    fn insert(&mut self, gram: &[u32], end: End) -> Result<(), String> {
         let mut node = 0;
         for token in gram {
             let next = self.ends.len() as u32;
@@ -188,7 +182,7 @@ impl Tree {
                 self.ends.push(None);
             }
         }
-        match self.ends[node as usize].replace(column) {
+        match self.ends[node as usize].replace(end) {
             None => Ok(()),
             Some(_) => Err("the pool has one n-gram twice".into()),
         }
@@ -207,17 +201,16 @@ impl Op for Vectorizer {
         let dims = [outer, &[self.columns]].concat();
         let mut answer = Vec::with_capacity(length(&dims)?);
         let tokens = self.numbered(input.data())?;
-        let mut counts = vec![0; self.columns];
         for row in 0..volume(outer) {
-            counts.fill(0);
-            self.count(&tokens[row * width..][..width], &mut counts);
-            answer.extend(counts.iter().enumerate().map(|column| self.weigh(column)));
+            let start = answer.len();
+            answer.resize(start + self.columns, 0.0);
+            self.count(&tokens[row * width..][..width], &mut answer[start..]);
         }
         tensor(dims.as_slice(), answer).map(one)
     }
 
     fn memory_bytes(&self) -> usize {
-        self.tree.branches.len() * 24 + self.tree.ends.len() * 8 + self.weights.len() * 4
+        self.tree.branches.len() * 24 + self.tree.ends.len() * size_of::<Option<End>>()
     }
 }
 
@@ -226,11 +219,11 @@ mod tests {
     use super::*;
 
     /// The pool of ONNX's own example: 2, 3, 5, 4 alone, then (5, 6), (7, 8), (6, 7).
-    fn vectorizer(mode: Mode, least: usize, most: usize, distance: usize, weights: Vec<f32>) -> Vectorizer {
+    fn vectorizer(mode: Mode, least: usize, most: usize, distance: usize, weights: &[f32]) -> Vectorizer {
         let (known, numbered) = number([2i64, 3, 5, 4, 5, 6, 7, 8, 6, 7]);
-        let columns: Vec<u32> = (0..7).collect();
-        let tree = Tree::new(&numbered, &[0, 4], least..=most, &columns).expect("whole");
-        Vectorizer { mode, least, most, distance, tokens: Tokens::Ints(known), tree, columns: 7, weights }
+        let ends = ends(&[0, 1, 2, 3, 4, 5, 6], weights).expect("as many");
+        let tree = Tree::new(&numbered, &[0, 4], least..=most, &ends).expect("whole");
+        Vectorizer { mode, least, most, distance, tokens: Tokens::Ints(known), tree, columns: 7 }
     }
 
     fn run(op: &Vectorizer, tokens: &[i64]) -> Vec<f32> {
@@ -242,16 +235,16 @@ mod tests {
 
     #[test]
     fn n_grams_are_counted_at_any_distance() {
-        assert_eq!(run(&vectorizer(Mode::Count, 2, 2, 1, vec![]), &TOKENS), [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
-        assert_eq!(run(&vectorizer(Mode::Count, 2, 2, 6, vec![]), &TOKENS), [0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 1.0]);
-        assert_eq!(run(&vectorizer(Mode::Count, 1, 2, 6, vec![]), &TOKENS), [0.0, 3.0, 1.0, 0.0, 1.0, 3.0, 1.0]);
-        assert_eq!(run(&vectorizer(Mode::Count, 1, 2, usize::MAX, vec![]), &[5]), [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(run(&vectorizer(Mode::Count, 2, 2, 1, &[]), &TOKENS), [0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+        assert_eq!(run(&vectorizer(Mode::Count, 2, 2, 6, &[]), &TOKENS), [0.0, 0.0, 0.0, 0.0, 1.0, 3.0, 1.0]);
+        assert_eq!(run(&vectorizer(Mode::Count, 1, 2, 6, &[]), &TOKENS), [0.0, 3.0, 1.0, 0.0, 1.0, 3.0, 1.0]);
+        assert_eq!(run(&vectorizer(Mode::Count, 1, 2, usize::MAX, &[]), &[5]), [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 
     #[test]
-    fn weights_are_those_of_the_columns() {
+    fn weights_are_those_of_the_n_grams() {
         let weights: Vec<f32> = (0..7).map(|x| x as f32).collect();
-        let of = |mode| run(&vectorizer(mode, 1, 1, 1, weights.clone()), &[3, 3, 4]);
+        let of = |mode| run(&vectorizer(mode, 1, 1, 1, &weights), &[3, 3, 4]);
         assert_eq!(of(Mode::Count), [0.0, 2.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
         assert_eq!(of(Mode::Presence), [0.0, 1.0, 0.0, 3.0, 0.0, 0.0, 0.0]);
         assert_eq!(of(Mode::Weighted), [0.0, 2.0, 0.0, 3.0, 0.0, 0.0, 0.0]);
@@ -260,18 +253,20 @@ mod tests {
     #[test]
     fn an_empty_row_has_no_n_grams() {
         let input = Tensor::of([2, 0], Vec::<i64>::new()).expect("fits");
-        let out = vectorizer(Mode::Count, 1, 2, 1, vec![]).run(&[&input]).expect("runs");
+        let out = vectorizer(Mode::Count, 1, 2, 1, &[]).run(&[&input]).expect("runs");
         assert_eq!((out[0].shape().to_vec(), out[0].as_slice::<f32>()), (vec![2, 7], Some(&[0.0f32; 14][..])));
     }
 
     #[test]
     fn pools_that_do_not_add_up_are_refused() {
-        let tree = |counts: &[i64], columns: &[u32]| Tree::new(&[0, 1, 2, 1, 2], counts, 1..=2, columns).is_ok();
+        let tree = |counts: &[i64], columns: &[i64]| {
+            Tree::new(&[0, 1, 2, 1, 2], counts, 1..=2, &ends(columns, &[]).expect("small")).is_ok()
+        };
         assert!(tree(&[0, 3], &[0, 1, 2, 3]));
         assert!(!tree(&[0, 2], &[0, 1, 2, 3]), "three tokens are no pairs");
         assert!(!tree(&[0, 9], &[0, 1, 2, 3]) && !tree(&[-1, 3], &[0, 1, 2, 3]) && !tree(&[3, 0], &[0, 1, 2, 3]));
         assert!(!tree(&[0, 3], &[0, 1, 2]), "a column is missing");
-        assert!(Tree::new(&[1, 1], &[0], 1..=1, &[0, 1]).is_err(), "one twice");
-        assert!(columns(&[-1]).is_err() && columns(&[i64::MAX]).is_err());
+        assert!(Tree::new(&[1, 1], &[0], 1..=1, &ends(&[0, 1], &[]).expect("small")).is_err(), "one twice");
+        assert!(ends(&[-1], &[]).is_err() && ends(&[i64::MAX], &[]).is_err() && ends(&[0], &[1.0, 2.0]).is_err());
     }
 }
