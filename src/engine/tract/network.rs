@@ -241,7 +241,7 @@ mod tests {
         let bytes = include_bytes!("../../../models/digits/1/model.onnx");
         let proto = pb::ModelProto::decode(&bytes[..]).expect("a model");
         let graph = Graph::new(&proto).expect("a graph");
-        let signature = Signature::new(graph.inputs.clone(), graph.outputs.clone());
+        let signature = Signature::new(graph.inputs.clone(), graph.outputs);
         let typed = typed(&proto, &signature).expect("tract reads it");
         let plan = |rows| (rows, 1e-9 * rows as f64, sized(&typed, &signature, rows).expect("a plan"));
         let sizes = Sizes::with([4, 16].map(plan).into());

@@ -98,7 +98,11 @@ impl Forest {
         if count == 0 {
             return;
         }
-        assert!(rows.len() / count >= self.features && rows.len().is_multiple_of(count), "{} values, {count} rows", rows.len());
+        assert!(
+            rows.len() / count >= self.features && rows.len().is_multiple_of(count),
+            "{} values, {count} rows",
+            rows.len()
+        );
         out.fill(0.0);
         match (rows, &self.compact, self.rounding, &self.wide) {
             (Rows::F32(values), Some(compact), ..) => self.compactly(compact, values, |x| x, out),
@@ -149,7 +153,7 @@ impl Forest {
     pub(super) fn score_by(&self, strategy: Strategy, values: &[f32], out: &mut [f64]) {
         match &self.compact {
             Some(_) if self.bits.is_none() && matches!(strategy, Strategy::Bits(_)) => {
-                self.score(Rows::F32(values), out)
+                self.score(Rows::F32(values), out);
             }
             Some(compact) => {
                 self.compactly_by(compact, strategy, values, |x| x, out);
