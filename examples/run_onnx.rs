@@ -38,7 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} takes a value"));
         match argument.as_str() {
-            "--operators" => return Ok(tabular::operators().for_each(|(domain, name)| println!("{domain} {name}"))),
+            "--operators" => {
+                tabular::operators().for_each(|(domain, name)| println!("{domain} {name}"));
+                return Ok(());
+            }
             "--rows" => options.rows = true,
             "--engine" => options.engine = value()?,
             "--rtol" => options.closeness.rtol = value()?.parse()?,

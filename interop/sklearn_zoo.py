@@ -169,7 +169,7 @@ def zoo(d):
         ("kmeans", cluster.KMeans(4, n_init=2, random_state=0), (d.x, None)),
         ("decision tree", tree.DecisionTreeClassifier(max_depth=5, random_state=0), three),
         ("tree regressor", tree.DecisionTreeRegressor(max_depth=5, random_state=0), number),
-        ("random forest", ensemble.RandomForestClassifier(20, random_state=0), named),
+        ("random forest", ensemble.RandomForestClassifier(21, random_state=0), named),
         ("extra trees", ensemble.ExtraTreesRegressor(20, random_state=0), number),
         ("gradient boosting", ensemble.GradientBoostingClassifier(n_estimators=20, random_state=0), three),
         ("hist gradient boosting", ensemble.HistGradientBoostingClassifier(max_iter=20, random_state=0), three),
@@ -225,7 +225,7 @@ def zoo(d):
         ("text svd", chain(text.TfidfVectorizer(**words), decomposition.TruncatedSVD(4), logistic()), texts),
         ("columns onehot", chain(columns((preprocessing.OneHotEncoder(handle_unknown="ignore"), ["colour", "town"]), (preprocessing.StandardScaler(), ["age", "size"])), logistic()), frame),
         ("columns ordinal", chain(columns((preprocessing.OrdinalEncoder(), ["colour", "town"]), ("passthrough", ["age", "size"])), logistic()), frame),
-        ("columns forest", chain(columns((preprocessing.OneHotEncoder(sparse_output=False), ["colour"]), (preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["town"]), remainder="passthrough"), ensemble.RandomForestClassifier(10, random_state=0)), frame),
+        ("columns forest", chain(columns((preprocessing.OneHotEncoder(sparse_output=False), ["colour"]), (preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["town"]), remainder="passthrough"), ensemble.RandomForestClassifier(11, random_state=0)), frame),
         ("columns target", chain(columns((preprocessing.TargetEncoder(random_state=0), ["colour", "town"]), remainder="passthrough"), logistic()), frame),
         ("columns bins", chain(columns((preprocessing.KBinsDiscretizer(3, encode="onehot-dense"), ["age"]), (preprocessing.Binarizer(), ["size"]), (preprocessing.OneHotEncoder(sparse_output=False, drop="first"), ["colour", "town"])), logistic()), frame),
     ]

@@ -18,6 +18,7 @@ mod tune;
 mod wide;
 
 pub use prepared::{Forest, Rows};
+pub use tune::fix_kernels;
 
 #[cfg(test)]
 mod tests;

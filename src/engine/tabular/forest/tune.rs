@@ -7,6 +7,7 @@
 use super::compact::Compact;
 use super::kernel::{Kernel, LANES, Sieve};
 use super::score::Strategy;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Row counts from which a strategy of its own holds.
@@ -20,6 +21,15 @@ const TIME: Duration = Duration::from_millis(150);
 /// Candidates that run again, and how often; the fastest run counts.
 const FINALISTS: usize = 4;
 const RUNS: usize = 3;
+
+/// Whether kernels are measured at all.
+static MEASURES: AtomicBool = AtomicBool::new(true);
+
+/// From now on forests keep the kernels they start with: for benches that count instructions, and
+/// want the same ones every time.
+pub fn fix_kernels() {
+    MEASURES.store(false, Relaxed);
+}
 
 /// The strategy for each size, and what it was measured to cost.
 #[derive(Clone, Debug)]
@@ -41,6 +51,12 @@ impl Tuning {
     /// whether there are bit sets.
     pub fn measured(bits: bool, mut run: impl FnMut(Strategy, usize, usize)) -> Self {
         let mut tuning = Self::default();
+        if bits {
+            tuning.chosen[2..].fill((Strategy::Bits(Sieve::Portable), None));
+        }
+        if !MEASURES.load(Relaxed) {
+            return tuning;
+        }
         for (size, chosen) in SIZES.iter().zip(&mut tuning.chosen) {
             let mut trial = |strategy| {
                 let began = Instant::now();

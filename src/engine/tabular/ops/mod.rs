@@ -62,3 +62,6 @@ impl Call<'_> {
         Some(names[..input].iter().filter(|name| named(name)).count())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,7 +160,7 @@ impl Lines {
 /// A buffer of runs of `len` elements, each copied from its start, which must lie inside.
 pub fn runs(data: &Data, starts: &[usize], len: usize) -> Data {
     fn copy<T: Element>(values: &[T], starts: &[usize], len: usize) -> Data {
-        let mut copied = Vec::with_capacity(starts.len() * len);
+        let mut copied = Vec::with_capacity(volume(&[starts.len(), len]));
         match len {
             1 => copied.extend(starts.iter().map(|at| values[*at].clone())),
             _ => starts.iter().for_each(|at| copied.extend_from_slice(&values[*at..*at + len])),

@@ -72,8 +72,11 @@ fn edge<T: Number>(rows: &[T], right: &[T], (k, n): (usize, usize), from: usize,
     }
 }
 
-/// A matrix turned over its diagonal.
+/// A matrix turned over its diagonal. An empty one may claim any number of columns.
 fn transposed<T: Number>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
+    if values.is_empty() {
+        return Vec::new();
+    }
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 
@@ -108,7 +111,8 @@ fn product<T: Number>(left: &[T], left_shape: &Shape, right: &[T], right_shape: 
         multiply(left, right, (volume(&outer).saturating_mul(m), k, n), &mut sums);
     } else {
         for (l, r) in pairs(&outer_left, &outer_right)? {
-            multiply(&left[l * m * k..][..m * k], &right[r * k * n..][..k * n], (m, k, n), &mut sums);
+            let (a, b) = (volume(&[m, k]), volume(&[k, n]));
+            multiply(&left[l * a..][..a], &right[r * b..][..b], (m, k, n), &mut sums);
         }
     }
     tensor(dims.as_slice(), sums)

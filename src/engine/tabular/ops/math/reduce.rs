@@ -6,7 +6,7 @@
 use super::number::{Number, numbers};
 use crate::engine::RunError;
 use crate::engine::tabular::ops::listed::Listed;
-use crate::engine::tabular::ops::operands::{axis, length, one, operand, tensor, unsupported};
+use crate::engine::tabular::ops::operands::{axis, length, one, operand, tensor, unsupported, volume};
 use crate::engine::tabular::ops::{Call, Op, Outputs};
 use crate::tensor::{Data, Shape, Tensor};
 
@@ -102,7 +102,7 @@ impl Plan {
             axes[at] = (shape[at], if reduced[at] { 0 } else { step });
             step = step.saturating_mul(wide[at].max(1));
         }
-        let share = (0..shape.len()).filter(|at| reduced[*at]).map(|at| shape[at]).product();
+        let share = volume(&(0..shape.len()).filter(|at| reduced[*at]).map(|at| shape[at]).collect::<Vec<_>>());
         let dims: Vec<usize> = (0..shape.len()).filter(|at| keep || !reduced[*at]).map(kept).collect();
         Ok(Self { shape: Shape::new(&dims), results, axes, share })
     }

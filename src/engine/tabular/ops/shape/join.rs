@@ -3,7 +3,7 @@
 use crate::engine::RunError;
 use crate::engine::onnx::Attributes;
 use crate::engine::tabular::ops::listed::Listed;
-use crate::engine::tabular::ops::operands::{Lines, axis, length, operand, runs, wrap};
+use crate::engine::tabular::ops::operands::{Lines, axis, length, operand, runs, volume, wrap};
 use crate::engine::tabular::ops::{Call, Op, Outputs};
 use crate::tensor::{Data, Tensor};
 
@@ -105,7 +105,7 @@ impl Op for Split {
             dims[axis] = len;
             let blocks = if length(&dims)? == 0 { 0 } else { lines.outer };
             let starts: Vec<usize> = (0..blocks).map(|block| (block * lines.len + from) * lines.inner).collect();
-            outputs.extend(wrap(dims.as_slice(), runs(input.data(), &starts, len * lines.inner))?);
+            outputs.extend(wrap(dims.as_slice(), runs(input.data(), &starts, volume(&[len, lines.inner])))?);
             from += len;
         }
         Ok(outputs)

@@ -146,7 +146,8 @@ impl Op for EyeLike {
             return Err(RunError::Engine(format!("expected a matrix, got shape {}", input.shape())));
         };
         let mut values = vec![0.0f32; input.data().len()];
-        for row in 0..rows {
+        // An empty matrix may claim any number of rows.
+        for row in 0..rows.min(values.len()) {
             let column = i64::try_from(row).unwrap_or(i64::MAX).saturating_add(self.diagonal);
             if let Some(column) = usize::try_from(column).ok().filter(|column| *column < columns) {
                 values[row * columns + column] = 1.0;

@@ -130,6 +130,9 @@ impl Vectorizer {
 
 /// The column and the weight of each n-gram, in the order of the pool.
 fn ends(columns: &[i64], weights: &[f32]) -> Result<Vec<End>, String> {
+    if columns.is_empty() {
+        return Err("ngram_indexes is empty".into());
+    }
     if !weights.is_empty() && weights.len() != columns.len() {
         return Err(format!("{} weights for {} n-grams", weights.len(), columns.len()));
     }
