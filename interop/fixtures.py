@@ -10,6 +10,7 @@ in the form that versions carry; margins and leaves are in it too.
 import json
 from pathlib import Path
 
+import catboost as cat
 import lightgbm as lgb
 import numpy as np
 import xgboost as xgb
@@ -33,6 +34,10 @@ def main():
     lightgbm("lgb-zero-missing.txt", {"objective": "poisson", "zero_as_missing": True})
     lightgbm("lgb-forest.txt", {"objective": "regression", "boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.6})
     lightgbm("lgb-linear.txt", {"objective": "regression", "linear_tree": True})
+
+
+    catboost("cat-classes.json", {"loss_function": "MultiClass"}, ["basic", "free", "gold"])
+    catboost("cat-quantile.json", {"loss_function": "Quantile:alpha=0.3", "nan_mode": "Max"})
 
 
 def table(seed, count=80):
@@ -91,6 +96,26 @@ def lightgbm(name, params, rounds=3, categories=()):
     elif "num_class" in params:
         outputs["label"] = answer.argmax(axis=1)
     golden(name, rows, {"output__0": answer, **outputs})
+
+
+def catboost(name, params, classes=None):
+    values, random = table(9)
+    truth = random.random(len(values)) if classes is None else np.array(classes)[random.integers(0, len(classes), len(values))]
+    model = cat.CatBoost({"iterations": 2, "depth": 2, "random_seed": 1, "thread_count": 1, "verbose": 0, "allow_writing_files": False, **params})
+    model.fit(cat.Pool(values, truth, feature_names=NAMES))
+    model.save_model(str(DATA / name), format="json")
+    whole = json.loads((DATA / name).read_text())
+    # Of what it says about training no more is kept than prediction needs.
+    info = whole["model_info"]
+    kept = {"params": {"loss_function": info["params"]["loss_function"]}, "class_params": info.get("class_params", {})}
+    (DATA / name).write_text(json.dumps({**whole, "model_info": kept}))
+    rows = probes(values)
+    margin = model.predict(rows).reshape(len(rows), -1)
+    outputs = {"output__0": margin, "margin": margin, "leaf": model.calc_leaf_indexes(rows).reshape(len(rows), -1).astype(int)}
+    if classes:
+        outputs["output__0"] = model.predict(rows, prediction_type="Probability")
+        outputs["label"] = model.predict(rows, prediction_type="Class").ravel().astype(str)
+    golden(name, rows, outputs)
 
 
 def probes(values):

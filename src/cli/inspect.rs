@@ -42,8 +42,10 @@ fn line(name: &str, words: &str) {
 /// What the file says of itself, and its operators with how often each is used.
 fn show_file(found: &FoundVersion) {
     let bytes = found.model_file().and_then(|file| std::fs::read(&file.path).ok()).unwrap_or_default();
-    let Ok(proto) = pb::ModelProto::decode(bytes.as_slice()) else { return };
     let size = ByteSize(bytes.len() as u64);
+    let Ok(proto) = pb::ModelProto::decode(bytes.as_slice()) else {
+        return line("file", &size.to_string());
+    };
     let by = [proto.producer_name.as_str(), &proto.producer_version].join(" ");
     let by = if by.trim().is_empty() { String::new() } else { format!(", by {}", by.trim()) };
     let sets = proto.opset_import.iter().map(|set| format!("{} {}", domain(&set.domain), set.version));

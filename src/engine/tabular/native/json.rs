@@ -2,7 +2,7 @@
 
 use super::document::{Fault, MOST_DEPTH};
 use super::model::Parts;
-use super::xgboost;
+use super::{catboost, xgboost};
 use crate::engine::LoadError;
 use crate::json::{JsonError, Reader};
 
@@ -15,12 +15,15 @@ pub fn read(bytes: &[u8]) -> Result<Parts, LoadError> {
             reader.finish().map_err(|error| malformed(error.into()))?;
             xgboost::parts(file)
         }
-        Some(Writer::Catboost) => Err(LoadError::Unsupported(
-            "CatBoost's JSON is not read; save the model as ONNX: model.save_model(\"model.onnx\", format=\"onnx\")"
-                .into(),
-        )),
+        Some(Writer::Catboost) => {
+            let mut reader = Reader::new(bytes, MOST_DEPTH);
+            let broken = |words: String| LoadError::native("CatBoost", words);
+            let file = catboost::read(&mut reader).map_err(|fault| broken(fault.0))?;
+            reader.finish().map_err(|error| broken(error.to_string()))?;
+            catboost::parts(file)
+        }
         None => {
-            let words = "expected a JSON object with the member 'learner', as XGBoost's save_model writes it";
+            let words = "expected XGBoost's JSON, with the member 'learner', or CatBoost's, with 'features_info'";
             Err(LoadError::native("JSON tree", words.into()))
         }
     }

@@ -80,8 +80,8 @@ impl Head {
         }
     }
 
-    /// Answers one row: appends [`Head::width`] numbers and gives the label of classifiers.
-    pub fn apply(&self, margins: &[f64], scratch: &mut Vec<f64>, out: &mut Vec<f32>) -> i64 {
+    /// Answers one row: appends [`Head::width`] numbers and gives the class of classifiers.
+    pub fn apply(&self, margins: &[f64], scratch: &mut Vec<f64>, out: &mut Vec<f32>) -> usize {
         scratch.clear();
         scratch.extend(margins.iter().map(|x| x / self.divisor));
         self.link.apply(scratch);
@@ -97,14 +97,14 @@ impl Head {
 }
 
 /// The place of the highest score, the first of equals.
-fn first_highest(scores: &[f64]) -> i64 {
+fn first_highest(scores: &[f64]) -> usize {
     let mut best = 0;
     for (at, score) in scores.iter().enumerate() {
         if *score > scores[best] {
             best = at;
         }
     }
-    best as i64
+    best
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@
 //! the weights of a linear booster), the link that makes margins into answers, and the names of the
 //! columns. What a reader does not know it refuses; nothing is guessed.
 
+mod catboost;
 mod document;
 mod json;
 mod lightgbm;
 mod lines;
 mod link;
 mod model;
+mod names;
 mod trees;
 mod ubjson;
 mod xgboost;

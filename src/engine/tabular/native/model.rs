@@ -2,6 +2,7 @@
 
 use super::lines::LinearTrees;
 use super::link::{Answer, Head};
+use super::names::Names;
 use super::trees::{self, Trees};
 use crate::engine::tabular::forest::ensemble::Ensemble;
 use crate::engine::{Dim, Extras, Prepared, RunError, Session, Signature, TensorSpec};
@@ -27,6 +28,7 @@ pub struct Parts {
     /// Columns of categories in which XGBoost takes every negative number for no category. The walk
     /// cuts fractions towards zero, so values between -1 and 0 are set to -1 for it.
     pub categories: Vec<u32>,
+    pub classes: Names,
     /// Who wrote the file, and what it holds.
     pub reason: String,
 }
@@ -85,6 +87,7 @@ struct Inner {
     features: usize,
     columns: Vec<String>,
     categories: Vec<u32>,
+    classes: Names,
     extras: Extras,
     signature: Signature,
 }
@@ -92,7 +95,10 @@ struct Inner {
 impl TreeModel {
     /// Checks the trees and lays them out; refuses leaves of a model that has none.
     pub fn new(parts: Parts, extras: Extras) -> Result<Self, String> {
-        let Parts { scorer, head, features, columns, categories, .. } = parts;
+        let Parts { scorer, head, features, columns, categories, classes, .. } = parts;
+        if head.answer == Answer::Classes {
+            classes.check(head.width())?;
+        }
         let engine = match scorer {
             Scorer::Linear(_) if extras.leaf => {
                 return Err("output.extra asks for \"leaf\", but a linear booster has no leaves".into());
@@ -106,18 +112,18 @@ impl TreeModel {
             Engine::LinearTrees(trees) => trees.count(),
             Engine::Linear(_) => 0,
         };
-        let signature = signature(&head, features, trees, extras);
-        Ok(Self(Arc::new(Inner { engine, head, features, columns, categories, extras, signature })))
+        let signature = signature(&head, &classes, features, trees, extras);
+        Ok(Self(Arc::new(Inner { engine, head, features, columns, categories, classes, extras, signature })))
     }
 }
 
-fn signature(head: &Head, features: usize, trees: usize, extras: Extras) -> Signature {
+fn signature(head: &Head, classes: &Names, features: usize, trees: usize, extras: Extras) -> Signature {
     let rows = || Dim::Any(None);
     let wide = |name: &str, dtype, width| TensorSpec::new(name, dtype, vec![rows(), Dim::Fixed(width)]);
     let mut outputs = vec![wide(OUTPUT, DType::F32, head.width())];
     if head.answer == Answer::Classes {
-        outputs[0].labels = Some((0..head.width()).map(|class| Arc::from(class.to_string())).collect());
-        outputs.push(TensorSpec::new(LABEL, DType::I64, vec![rows()]));
+        outputs[0].labels = Some(classes.texts(head.width()));
+        outputs.push(TensorSpec::new(LABEL, classes.dtype(), vec![rows()]));
     }
     if extras.margin {
         outputs.push(wide("margin", DType::F32, head.targets));
@@ -226,7 +232,7 @@ impl State {
         }
         let mut outputs = vec![Tensor::of([rows, width], answers)?];
         if head.answer == Answer::Classes {
-            outputs.push(Tensor::of([rows], labels)?);
+            outputs.push(Tensor::new([rows], self.model.classes.of(labels))?);
         }
         if extras.margin {
             let margins: Vec<f32> = self.margins.iter().map(|x| *x as f32).collect();

@@ -8,7 +8,7 @@ use crate::tensor::Tensor;
 use proptest::prelude::*;
 use std::path::PathBuf;
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 15] = [
     "xgb-binary.json",
     "xgb-multi.ubj",
     "xgb-dart.json",
@@ -22,6 +22,8 @@ const FILES: [&str; 13] = [
     "lgb-zero-missing.txt",
     "lgb-forest.txt",
     "lgb-linear.txt",
+    "cat-classes.json",
+    "cat-quantile.json",
 ];
 
 fn read(name: &str) -> Vec<u8> {
@@ -114,8 +116,9 @@ fn what_does_not_hang_together_is_refused_in_words() {
     let said = refusal(load("lgb-binary.txt", &text.as_bytes()[..third]));
     assert!(said.contains("tree_sizes tells of 3 trees, but there are 2"), "{said}");
     assert!(refusal(import(Format::Json, b"{\"cases\": []}", Extras::default())).contains("'learner'"));
-    let catboost = refusal(import(Format::Json, b"{\"features_info\": {}}", Extras::default()));
-    assert!(catboost.contains("CatBoost") && catboost.contains("format=\"onnx\""), "{catboost}");
+    let words = "{\"features_info\": {\"categorical_features\": []}}";
+    let said = refusal(import(Format::Json, words.as_bytes(), Extras::default()));
+    assert!(said.contains("CatBoost: the model has categorical columns"), "{said}");
     assert!(refusal(import(Format::Text, b"notes", Extras::default())).contains("first line is not 'tree'"));
     let extras = Extras { margin: false, leaf: true };
     assert!(refusal(import(Format::Json, &read("xgb-linear.json"), extras)).contains("no leaves"));

@@ -7,6 +7,7 @@ use crate::engine::LoadError;
 use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble};
 use crate::engine::tabular::native::link;
 use crate::engine::tabular::native::model::{LeafLine, MOST_TARGETS, Parts, Scorer};
+use crate::engine::tabular::native::names::Names;
 
 /// Reads a file and makes it ready to serve.
 pub fn read(bytes: &[u8]) -> Result<Parts, LoadError> {
@@ -50,7 +51,15 @@ pub fn read(bytes: &[u8]) -> Result<Parts, LoadError> {
         false => Scorer::Trees(trees.ensemble),
     };
     let head = link::Head { link, answer, targets: shape.targets, divisor, single: false };
-    Ok(Parts { scorer, head, features: shape.features, columns: shape.columns, categories: Vec::new(), reason })
+    Ok(Parts {
+        scorer,
+        head,
+        features: shape.features,
+        columns: shape.columns,
+        categories: Vec::new(),
+        classes: Names::Counted,
+        reason,
+    })
 }
 
 /// How wide rows and scores are.

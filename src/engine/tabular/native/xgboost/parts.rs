@@ -7,6 +7,7 @@ use crate::engine::LoadError;
 use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, Node, Test, Tree};
 use crate::engine::tabular::native::link::{Answer, Head};
 use crate::engine::tabular::native::model::{Linear, MOST_TARGETS, Parts, Scorer};
+use crate::engine::tabular::native::names::Names;
 
 /// Makes a file ready to serve.
 pub fn parts(file: File) -> Result<Parts, LoadError> {
@@ -48,7 +49,7 @@ fn joined(mut file: File, objective: Objective) -> Result<Parts, String> {
     };
     let head = Head { link: objective.link, answer, targets, divisor: 1.0, single: true };
     let columns = if file.feature_names.len() == features { file.feature_names } else { Vec::new() };
-    Ok(Parts { scorer, head, features, columns, categories, reason })
+    Ok(Parts { scorer, head, features, columns, categories, classes: Names::Counted, reason })
 }
 
 /// How many of the first trees count, as `predict` has it: an estimator of the scikit-learn
