@@ -9,6 +9,7 @@ pub mod native;
 mod ops;
 mod program;
 
+pub use forest::fix_kernels;
 pub use ops::names as operators;
 pub use program::Program;
 
