@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 const SEED: &str = "TIDEGATE_TEST_SEED";
-const ROUNDS: usize = 400;
+const ROUNDS: usize = 150;
 
 /// Xorshift: small, and the same everywhere.
 struct Dice(u64);
@@ -265,7 +265,7 @@ fn no_attribute_and_no_operand_makes_an_operator_panic() {
             answered += usize::from(op.run(&operands).is_ok());
         }
     }
-    assert!(made > 15_000 && answered > 5_000, "{made} operators were made and {answered} runs answered: too few");
+    assert!(made > 5_000 && answered > 1_500, "{made} operators were made and {answered} runs answered: too few");
 }
 
 #[test]

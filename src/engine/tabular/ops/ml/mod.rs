@@ -1,6 +1,7 @@
 //! Operators of `ai.onnx.ml` other than trees.
 
 pub mod categories;
+pub mod coupling;
 pub mod encode;
 pub mod features;
 pub mod kernel;
