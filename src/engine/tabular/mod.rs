@@ -8,6 +8,7 @@ mod forest;
 pub mod native;
 mod ops;
 mod program;
+mod row;
 
 pub use forest::fix_kernels;
 pub use ops::names as operators;

@@ -1,6 +1,9 @@
 //! A graph turned into steps over numbered slots.
 
+mod fuse;
+
 use super::ops::{self, Op};
+use super::row::Columns;
 use crate::engine::onnx::{Domain, Graph, Node};
 use crate::engine::{Prepared, RunError, Session, Signature};
 use crate::tensor::Tensor;
@@ -140,6 +143,8 @@ impl Plan {
 /// Names to sources while the steps are laid out.
 struct Builder {
     names: HashMap<String, Source>,
+    /// What tables are made of, where that is known.
+    columns: HashMap<Source, Columns>,
     constants: Vec<Tensor>,
     steps: Vec<Step>,
     slots: usize,
@@ -152,12 +157,14 @@ impl Builder {
         let inputs = graph.inputs.iter().enumerate().map(|(at, spec)| (spec.name.clone(), Source::Input(at)));
         let mut builder = Self {
             names: inputs.collect(),
+            columns: HashMap::new(),
             constants: Vec::new(),
             steps: Vec::new(),
             slots: 0,
             memory: 0,
             opset: graph.opset,
         };
+        builder.describe_inputs(&Signature::new(graph.inputs.clone(), graph.outputs.clone()));
         for (name, tensor) in &graph.constants {
             builder.constant(name.clone(), tensor.clone());
         }
@@ -219,6 +226,7 @@ impl Builder {
         for (offset, name) in node.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             self.names.insert(name.clone(), Source::Slot(self.slots + offset));
         }
+        self.describe(op.as_ref(), &inputs, Source::Slot(self.slots));
         let (first_slot, outputs) = (self.slots, node.outputs.len());
         let last_read = SmallVec::new();
         self.steps.push(Step { op, what: node.to_string(), inputs, first_slot, outputs, last_read });
@@ -226,13 +234,14 @@ impl Builder {
     }
 
     fn finish(mut self, graph: &Graph) -> Result<Plan, String> {
-        let outputs: Vec<Source> = graph
+        let mut outputs: Vec<Source> = graph
             .outputs
             .iter()
             .map(|spec| {
                 self.names.get(&spec.name).copied().ok_or_else(|| format!("nothing computes output '{}'", spec.name))
             })
             .collect::<Result<_, _>>()?;
+        self.fuse(&mut outputs);
         self.keep_what_is_read(&outputs);
         Ok(Plan {
             signature: Signature::new(graph.inputs.clone(), graph.outputs.clone()),

@@ -3,6 +3,7 @@
 use super::Call;
 use super::operands::{integers, operand};
 use crate::engine::RunError;
+use crate::engine::tabular::row::Operand;
 use crate::tensor::Tensor;
 use std::borrow::Cow;
 
@@ -31,6 +32,15 @@ impl Listed {
             (Some(at), _) => integers(operand(operands, at)?).map(Some),
             (None, Some(list)) => Ok(Some(Cow::Borrowed(list))),
             (None, None) => Ok(None),
+        }
+    }
+
+    /// The list, if it is known before any run.
+    pub fn known<'a>(&'a self, operands: &[Operand<'a>]) -> Option<Cow<'a, [i64]>> {
+        match (self.place.map(|at| operands.get(at)), &self.fixed) {
+            (Some(Some(Operand::Constant(list))), _) => integers(list).ok(),
+            (None, Some(list)) => Some(Cow::Borrowed(list)),
+            _ => None,
         }
     }
 

@@ -14,10 +14,12 @@ mod text;
 
 use crate::engine::RunError;
 use crate::engine::onnx::{Attributes, Node};
+use crate::engine::tabular::row::{Columns, Operand};
 use crate::tensor::Tensor;
 use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
 
+pub use ml::encode::Encoder;
 pub use table::{build, names};
 
 /// An operator's results.
@@ -34,6 +36,13 @@ pub trait Op: Send + Sync {
     /// Bytes that its tables hold.
     fn memory_bytes(&self) -> usize {
         0
+    }
+
+    /// What its result's columns are made of, where each comes from one column of an input of the
+    /// graph. Rows written by that must be what [`Op::run`] would give, to the bit.
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let _ = operands;
+        None
     }
 
     /// What there is to know of it, line by line; empty if its name says all.

@@ -4,6 +4,7 @@ use crate::engine::RunError;
 use crate::engine::onnx::{Attributes, dtype};
 use crate::engine::tabular::ops::operands::{one, operand, wrap};
 use crate::engine::tabular::ops::{Op, Outputs};
+use crate::engine::tabular::row::{Columns, Operand};
 use crate::tensor::{DType, Data, Tensor};
 use half::{bf16, f16};
 use std::sync::Arc;
@@ -30,6 +31,12 @@ impl Op for Cast {
             return Ok(one(input.clone()));
         }
         wrap(input.shape().clone(), converted(input.data(), self.to)?)
+    }
+
+    /// Numbers stay what they are.
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let table = operands.first()?.columns()?;
+        (self.to == DType::F32 && table.is_numeric()).then(|| table.clone())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::engine::tabular::ops::operands::{
     doubles, integers, length, matrix, one, operand, place, runs, tensor, volume, wrap,
 };
 use crate::engine::tabular::ops::{Op, Outputs};
+use crate::engine::tabular::row::{Columns, Operand};
 use crate::tensor::Tensor;
 
 /// The elements of the last axis that the second operand names; a vector is one row.
@@ -31,6 +32,16 @@ impl Op for Extractor {
             starts.extend(columns.iter().map(|column| row * width + column));
         }
         wrap(dims.as_slice(), runs(input.data(), &starts, 1))
+    }
+
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let (Some(Operand::Columns(table)), Some(Operand::Constant(wanted))) = (operands.first(), operands.get(1))
+        else {
+            return None;
+        };
+        let wanted = integers(wanted).ok()?;
+        let places = wanted.iter().map(|at| usize::try_from(*at).ok()).collect::<Option<Vec<_>>>()?;
+        (table.dims.len() == 1).then(|| table.chosen(places.into_iter()))?
     }
 }
 

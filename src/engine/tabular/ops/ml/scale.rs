@@ -5,6 +5,7 @@ use crate::engine::onnx::Attributes;
 use crate::engine::tabular::ops::math::number::{Number, numbers};
 use crate::engine::tabular::ops::operands::{floats, matrix, one, operand, tensor, unsupported, wrap};
 use crate::engine::tabular::ops::{Op, Outputs};
+use crate::engine::tabular::row::{Columns, Operand, Stage};
 use crate::tensor::{Data, Tensor};
 
 /// `(x - offset) * scale`, per column or for all; answers `f32`.
@@ -38,6 +39,18 @@ impl Op for Scaler {
         };
         tensor(input.shape().clone(), scaled).map(one)
     }
+
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let table = operands.first()?.columns()?;
+        let (offset, scale) = (for_each(&self.offset, table)?, for_each(&self.scale, table)?);
+        table.staged(|place| Stage::Affine { offset: offset(place), scale: scale(place) })
+    }
+}
+
+/// The entry for each column of a table: its own, or the one for all.
+fn for_each<'a>(stored: &'a [f32], table: &Columns) -> Option<impl Fn(usize) -> f32 + use<'a>> {
+    let fits = stored.len() == 1 || stored.len() == table.each.len();
+    fits.then_some(move |place: usize| if stored.len() == 1 { stored[0] } else { stored[place] })
 }
 
 /// A double is scaled as one, and rounded once.
@@ -91,6 +104,12 @@ impl Op for Imputer {
             other => return Err(unsupported(other.dtype())),
         };
         wrap(input.shape().clone(), data)
+    }
+
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let table = operands.first()?.columns()?;
+        let by = for_each(&self.floats, table)?;
+        table.staged(|place| Stage::Impute { missing: self.missing_float, by: by(place) })
     }
 }
 

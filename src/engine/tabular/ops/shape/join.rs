@@ -5,6 +5,7 @@ use crate::engine::onnx::Attributes;
 use crate::engine::tabular::ops::listed::Listed;
 use crate::engine::tabular::ops::operands::{Lines, axis, length, operand, runs, volume, wrap};
 use crate::engine::tabular::ops::{Call, Op, Outputs};
+use crate::engine::tabular::row::{Columns, Operand};
 use crate::tensor::{Data, Tensor};
 
 pub struct Concat {
@@ -47,6 +48,12 @@ impl Op for Concat {
             }
         }
         wrap(dims.as_slice(), data)
+    }
+
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let tables = operands.iter().map(Operand::columns).collect::<Option<Vec<_>>>()?;
+        let rank = 1 + tables.first()?.dims.len();
+        (axis(self.axis, rank) == Ok(rank - 1)).then(|| Columns::joined(&tables))?
     }
 }
 

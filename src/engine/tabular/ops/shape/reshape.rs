@@ -5,6 +5,7 @@ use crate::engine::onnx::Attributes;
 use crate::engine::tabular::ops::listed::Listed;
 use crate::engine::tabular::ops::operands::{axis, axis_or_end, integers, operand, volume, wrap};
 use crate::engine::tabular::ops::{Call, Op, Outputs};
+use crate::engine::tabular::row::{Columns, Operand};
 use crate::tensor::Tensor;
 
 pub struct Flatten {
@@ -22,6 +23,11 @@ impl Op for Flatten {
         let input = operand(operands, 0)?;
         let (outer, inner) = input.shape().split_at(axis_or_end(self.axis, input.shape().len())?);
         wrap([volume(outer), volume(inner)], input.data().clone())
+    }
+
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let table = operands.first()?.columns()?;
+        (self.axis == 1).then(|| table.reshaped(&[table.each.len()]))?
     }
 }
 
@@ -67,6 +73,22 @@ impl Op for Reshape {
         let input = operand(operands, 0)?;
         let wanted = self.shape.wanted(operands)?;
         wrap(self.target(&wanted, input)?.as_slice(), input.data().clone())
+    }
+
+    /// Where the first axis stays the rows.
+    fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
+        let table = operands.first()?.columns()?;
+        let wanted = self.shape.known(operands)?;
+        let (rows, rest) = wanted.split_first()?;
+        let as_it_was = *rows == 0 && !self.allow_zero;
+        let mut dims = Vec::with_capacity(rest.len());
+        for want in rest {
+            dims.push(match want {
+                -1 if as_it_was && rest.len() == 1 => table.each.len(),
+                n => usize::try_from(*n).ok().filter(|n| *n > 0)?,
+            });
+        }
+        (*rows == -1 || as_it_was).then(|| table.reshaped(&dims))?
     }
 }
 
