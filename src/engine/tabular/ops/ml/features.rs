@@ -81,6 +81,8 @@ impl Op for Vectorizer {
         let own = |operand: &&Tensor| matrix(operand).1;
         let widths = operands.iter().enumerate().map(|(at, operand)| self.width(at, own(operand)));
         let total = widths.fold(0usize, usize::saturating_add);
+        // Also where there are no rows: the widths are added up below.
+        length(&[total])?;
         let mut joined = vec![0.0f32; length(&[rows, total])?];
         let mut from = 0;
         for (at, operand) in operands.iter().enumerate() {
@@ -124,5 +126,7 @@ mod tests {
         assert_eq!(joined(vec![1, 2]), Ok(vec![1.0, 5.0, 0.0, 3.0, 6.0, 0.0]));
         assert_eq!(joined(vec![]), Ok(vec![1.0, 2.0, 5.0, 3.0, 4.0, 6.0]));
         assert!(joined(vec![1]).is_err() && joined(vec![usize::MAX, 1]).is_err());
+        let none = Tensor::of([0, 1], Vec::<f32>::new()).expect("fits");
+        assert!(Vectorizer { widths: vec![usize::MAX; 2] }.run(&[&none, &none]).is_err());
     }
 }
