@@ -102,20 +102,23 @@ impl Classifier {
         if let Some(kind) = self.binary {
             return self.decide_binary(kind, scores[0], row);
         }
-        row.copy_from_slice(scores);
+        // As `f32`, which the votes are stored in: else a tie of equal votes would be none.
+        row.iter_mut().zip(scores).for_each(|(to, score)| *to = f64::from(*score as f32));
         let class = argmax(row);
+        row.copy_from_slice(scores);
         self.post.apply(row);
         class
     }
 
     fn decide_binary(&self, kind: Binary, positive: f64, row: &mut [f64]) -> usize {
         let (pair, threshold) = match kind {
-            Binary::Probability if self.post == PostTransform::None => (complement(positive), 0.5),
+            Binary::Probability if self.post == PostTransform::None => (complement(positive), 0.5f32),
             Binary::Probability => (self.two_sided(positive), 0.5),
             Binary::Margin => (self.two_sided(positive), 0.0),
         };
         row.copy_from_slice(&pair);
-        usize::from(positive > threshold)
+        // A tie of stored votes is one only as `f32`: five times 0.1f is more than a half.
+        usize::from(positive as f32 > threshold)
     }
 
     fn two_sided(&self, margin: f64) -> [f64; 2] {

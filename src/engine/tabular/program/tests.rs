@@ -1,9 +1,10 @@
 //! Small graphs as programs: what is run, what is kept, and what is told.
 
 use super::*;
-use crate::engine::onnx::Attributes;
+use crate::engine::onnx::{Attributes, pb};
 use crate::engine::{Dim, TensorSpec};
 use crate::tensor::DType;
+use pb::attribute_proto::AttributeType;
 
 fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> Node {
     let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect();
@@ -76,4 +77,96 @@ fn constants_are_folded_at_load() {
 fn a_name_from_nowhere_is_told() {
     let error = program(vec![node("Neg", &["z"], &["y"])], &[]).err().expect("refused");
     assert_eq!(error, "operator Neg (node 'Neg'): its input 'z' comes from nowhere");
+}
+
+/// `numbers [N,3]` filled and scaled, `colour [N,1]` and `size [N,1]` encoded, all side by side.
+fn pipeline() -> Graph {
+    let ml = |op: &str, inputs: &[&str], outputs: &[&str], attributes: &[pb::AttributeProto]| {
+        let attributes = Attributes::new(attributes);
+        Node { domain: Domain::Ml, attributes, ..node(op, inputs, outputs) }
+    };
+    let floats = |name: &str, floats: &[f32]| pb::AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Floats as i32,
+        floats: floats.to_vec(),
+        ..Default::default()
+    };
+    let missing = pb::AttributeProto {
+        name: "replaced_value_float".into(),
+        r#type: AttributeType::Float as i32,
+        f: f32::NAN,
+        ..Default::default()
+    };
+    let colours = pb::AttributeProto {
+        name: "cats_strings".into(),
+        r#type: AttributeType::Strings as i32,
+        strings: ["red", "green", "blue"].map(|text| text.as_bytes().to_vec()).into(),
+        ..Default::default()
+    };
+    let sizes = pb::AttributeProto {
+        name: "cats_int64s".into(),
+        r#type: AttributeType::Ints as i32,
+        ints: vec![1, 2],
+        ..Default::default()
+    };
+    let axis = |axis: i64| pb::AttributeProto {
+        name: "axis".into(),
+        r#type: AttributeType::Int as i32,
+        i: axis,
+        ..Default::default()
+    };
+    let concat = |inputs: &[&str], output: &str, at: i64| {
+        let attributes = Attributes::new(&[axis(at)]);
+        Node { attributes, ..node("Concat", inputs, &[output]) }
+    };
+    let spec = |name: &str, dtype, width| TensorSpec::new(name, dtype, vec![Dim::Any(None), Dim::Fixed(width)]);
+    let shape = |values: &[i64]| Tensor::of([values.len()], values.to_vec()).expect("fits");
+    let nodes = vec![
+        ml("Imputer", &["numbers"], &["filled"], &[floats("imputed_value_floats", &[0.5, 7.0, -1.0]), missing]),
+        ml("Scaler", &["filled"], &["scaled"], &[floats("offset", &[0.1]), floats("scale", &[3.0, 0.7, 1.1])]),
+        ml("ArrayFeatureExtractor", &["scaled", "two"], &["chosen"], &[]),
+        ml("OneHotEncoder", &["colour"], &["hot colour"], &[colours]),
+        ml("OneHotEncoder", &["size"], &["hot size"], &[sizes]),
+        concat(&["hot colour", "hot size"], "hot", 2),
+        node("Reshape", &["hot", "flat"], &["encoded"]),
+        concat(&["chosen", "encoded", "scaled"], "joined", 1),
+        node("Neg", &["joined"], &["y"]),
+    ];
+    Graph {
+        nodes,
+        constants: [("two".to_owned(), shape(&[2, 0])), ("flat".to_owned(), shape(&[-1, 5]))].into(),
+        inputs: vec![spec("numbers", DType::F32, 3), spec("colour", DType::Str, 1), spec("size", DType::I64, 1)],
+        outputs: vec![TensorSpec::new("y", DType::F32, vec![Dim::Any(None), Dim::Fixed(10)])],
+        opset: 18,
+    }
+}
+
+fn rows() -> Vec<Tensor> {
+    let numbers = vec![0.3f32, f32::NAN, 1e30, f32::NAN, 2.5, -0.0, 0.1, f32::INFINITY, 7.0];
+    let colours = ["blue", "mauve", "red"].map(Arc::<str>::from).to_vec();
+    vec![
+        Tensor::of([3, 3], numbers).expect("fits"),
+        Tensor::of([3, 1], colours).expect("fits"),
+        Tensor::of([3, 1], vec![2i64, 2, 9]).expect("fits"),
+    ]
+}
+
+#[test]
+fn rows_written_at_once_are_those_of_the_single_steps() {
+    let whole = Program::new(&pipeline()).expect("builds");
+    assert_eq!(whole.0.steps.iter().map(|step| step.what.as_str()).collect::<Vec<_>>(), ["rows", "Neg"]);
+    // A builder that knows of no columns makes each step run by itself.
+    let apart = pipeline();
+    let mut builder = Builder::new(&apart);
+    for node in &apart.nodes {
+        builder.add(node).expect("builds");
+        builder.columns.clear();
+    }
+    let apart = Program(Arc::new(builder.finish(&apart).expect("builds")));
+    assert_eq!(apart.0.steps.len(), 9, "nothing is fused");
+    let bits = |program: &Program| {
+        let answers = program.session().expect("a session").run(&rows()).expect("runs");
+        answers[0].as_slice::<f32>().expect("floats").iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+    };
+    assert_eq!(bits(&whole), bits(&apart));
 }
