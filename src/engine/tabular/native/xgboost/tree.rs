@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// The trees of a file in the order they stand, with what their leaves and splits name.
 ///
-/// A node takes 40 bytes and a leaf's weight 16 more until the layout replaces them.
+/// A node takes 32 bytes and a weight of a leaf 16 more until the layout replaces them.
 #[derive(Default)]
 pub struct Trees {
     pub trees: Vec<Tree>,
