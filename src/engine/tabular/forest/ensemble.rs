@@ -101,7 +101,7 @@ pub enum Aggregate {
 }
 
 /// LightGBM's `kZeroThreshold`: what is closer to zero counts as zero.
-const ZERO: f64 = 1e-35;
+const ZERO: f64 = 1e-35f32 as f64;
 
 impl Test {
     /// Whether LightGBM takes the value for a zero.
@@ -314,6 +314,12 @@ mod tests {
         let mut split =
             Split { feature: 0, test: Test::LessOrEqualZeroMissing(-1.0), missing_yes: true, yes: 1, no: 2 };
         assert_eq!([-2.0, 0.0, 1e-36, f64::NAN, 1.0].map(|x| split.next(x, &[])), [1, 1, 1, 1, 2]);
+        let edge = f64::from(1e-35f32);
+        assert_eq!(
+            [edge, -edge, edge.next_up()].map(|x| split.next(x, &[])),
+            [1, 1, 2],
+            "the library's own zero is f32"
+        );
         split.test = Test::LessOrEqual(-1.0);
         assert_eq!([-2.0, 0.0, 1e-36, f64::NAN, 1.0].map(|x| split.next(x, &[])), [1, 2, 2, 1, 2]);
     }
