@@ -163,6 +163,7 @@ impl Op for Classifier {
 fn forest(ensemble: &Ensemble) -> Result<Forest, String> {
     let mut forest = Forest::new(ensemble)?;
     forest.tune();
+    forest.trim();
     Ok(forest)
 }
 
