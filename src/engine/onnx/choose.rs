@@ -1,7 +1,7 @@
 //! Which engine runs a file, and the words for why.
 
 use super::{Domain, Graph, Node, decode, zipmap};
-use crate::engine::{Choice, LoadError, Loaded, tabular, tract};
+use crate::engine::{Choice, LoadError, Loaded, Origin, tabular, tract};
 use crate::tensor::{DType, Tensor};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub fn import(bytes: &[u8]) -> Result<Loaded, LoadError> {
     if let Some(node) = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft)) {
         let reason = format!("the graph uses {node}");
         let model = Arc::new(tabular::Program::new(&graph).map_err(LoadError::Unsupported)?);
-        return Ok(Loaded { model, choice: Choice { engine: tabular::NAME, reason } });
+        return Ok(Loaded { model, choice: Choice { engine: tabular::NAME, reason }, origin: Origin::File });
     }
     dense(&proto, &graph)
 }
@@ -34,14 +34,22 @@ fn dense(proto: &super::pb::ModelProto, graph: &Graph) -> Result<Loaded, LoadErr
     let refused = match network {
         Ok(network) => {
             let reason = format!("all operators are standard ONNX; {}", network.plans());
-            return Ok(Loaded { model: Arc::new(network), choice: Choice { engine: tract::NAME, reason } });
+            return Ok(Loaded {
+                model: Arc::new(network),
+                choice: Choice { engine: tract::NAME, reason },
+                origin: Origin::File,
+            });
         }
         Err(refused) => refused,
     };
     match tabular::Program::new(graph) {
         Ok(program) => {
             let reason = format!("tract refused the graph ({refused})");
-            Ok(Loaded { model: Arc::new(program), choice: Choice { engine: tabular::NAME, reason } })
+            Ok(Loaded {
+                model: Arc::new(program),
+                choice: Choice { engine: tabular::NAME, reason },
+                origin: Origin::File,
+            })
         }
         Err(ours) => Err(LoadError::Unsupported(format!("tract: {refused}; tabular: {ours}"))),
     }
