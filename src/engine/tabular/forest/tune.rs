@@ -17,6 +17,8 @@ const SIZES: [usize; 4] = [1, 4, 16, 128];
 const SIDES: [usize; 4] = [1, 4, 8, 32];
 /// Rows of the trial.
 pub const TRIAL_ROWS: usize = 128;
+/// Columns up to which a trial is made: its rows take 32 MiB then.
+pub const WIDEST: usize = 1 << 16;
 /// What the first runs of one size may cost; the rest of the candidates is passed over.
 const TIME: Duration = Duration::from_millis(150);
 /// Candidates that run again, and how often; the fastest run counts.
