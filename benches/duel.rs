@@ -47,7 +47,7 @@ fn number(word: &str) -> usize {
 fn load(dir: &Path) -> Result<(Loaded, String), String> {
     let read = |name: &str| std::fs::read(dir.join(name)).map_err(|error| format!("{name}: {error}"));
     let began = Instant::now();
-    let model = onnx::import(&read("model.onnx")?).map_err(|error| error.to_string())?;
+    let model = onnx::import(&read("model.onnx")?, None).map_err(|error| error.to_string())?;
     let took = began.elapsed();
     let cases = golden::read(&read("golden.json")?, model.model.signature()).map_err(|error| error.to_string())?;
     conformance::golden(model.model.as_ref(), &cases)?;

@@ -1,11 +1,12 @@
 //! Models loaded for a look, with no server: what `check` and `inspect` have in common.
 
-use super::{FAILURE, log, say};
+use super::{FAILURE, USAGE, log, say};
 use crate::batcher::Pool;
 use crate::config::LogFormat;
 use crate::engine::TensorSpec;
 use crate::engine::cache::{self, Cache};
 use crate::registry::{self, FoundModel, FoundVersion, Manifest, ModelName, Order, Version};
+use crate::text;
 use clap::{Arg, ArgMatches, Command};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,10 +25,12 @@ type Show = fn(&Version, &FoundVersion);
 pub fn command(name: &'static str, about: &'static str) -> Command {
     let help = "a model file, a model directory, or a directory of models";
     let cache = Arg::new("cache-dir").long("cache-dir").value_name("DIR").env("TIDEGATE_CACHE_DIR");
+    let bytes = Arg::new("cache-bytes").long("cache-bytes").value_name("SIZE").env("TIDEGATE_CACHE_BYTES");
     Command::new(name)
         .about(about)
         .arg(Arg::new("model").value_name("MODEL").required(true).help(help))
         .arg(cache.help("take prepared models from this cache, and keep them there"))
+        .arg(bytes.help("bytes that the cache may hold [default: 1GiB]"))
 }
 
 /// Loads every version that the path holds, shows each, and exits with 1 if any of them failed.
@@ -49,8 +52,13 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
             return ExitCode::from(FAILURE);
         }
     };
-    let directory = arguments.get_one::<String>("cache-dir").map(PathBuf::from);
-    let cache = Cache::open(&cache::Settings { directory, ..cache::Settings::default() });
+    let cache = match cache_settings(arguments) {
+        Ok(settings) => Cache::open(&settings),
+        Err(words) => {
+            eprintln!("tidegate: --cache-bytes: {words}");
+            return ExitCode::from(USAGE);
+        }
+    };
     let tools = Tools { pool: &pool, cache: cache.as_ref() };
     for (name, model) in &found.models {
         failures += load_model(name, model, tools, show);
@@ -60,6 +68,15 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
         failures += 1;
     }
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) }
+}
+
+fn cache_settings(arguments: &ArgMatches) -> Result<cache::Settings, String> {
+    let mut settings = cache::Settings::default();
+    settings.directory = arguments.get_one::<String>("cache-dir").map(PathBuf::from);
+    if let Some(text) = arguments.get_one::<String>("cache-bytes") {
+        settings.bytes = text::size(text)?;
+    }
+    Ok(settings)
 }
 
 /// Loads every version of a model; answers how many failed.

@@ -64,7 +64,7 @@ pub fn import(format: Format, bytes: &[u8], extras: Extras, place: Option<Place<
         Format::Onnx if extras != Extras::default() => {
             Err(LoadError::Unsupported("output.extra is for tree files, not for ONNX".into()))
         }
-        Format::Onnx => onnx::import(bytes),
+        Format::Onnx => onnx::import(bytes, place),
         _ => native::import(format, bytes, extras, place),
     }
 }

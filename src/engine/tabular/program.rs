@@ -1,8 +1,9 @@
 //! A graph turned into steps over numbered slots.
 
 use super::ops::{self, Op};
+use crate::engine::cache::Place;
 use crate::engine::onnx::{Domain, Graph, Node};
-use crate::engine::{Prepared, RunError, Session, Signature};
+use crate::engine::{Origin, Prepared, RunError, Session, Signature};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
@@ -41,13 +42,20 @@ struct Plan {
 }
 
 impl Program {
-    /// Builds the steps; the error names the operator that stands in the way.
-    pub fn new(graph: &Graph) -> Result<Self, String> {
-        let mut builder = Builder::new(graph);
+    /// Builds the steps; the error names the operator that stands in the way. `place` says where in
+    /// the cache the model belongs.
+    pub fn new(graph: &Graph, place: Option<Place<'_>>) -> Result<Self, String> {
+        let mut builder = Builder::new(graph, place);
         for node in &graph.nodes {
             builder.add(node).map_err(|words| format!("operator {node} (node '{}'): {words}", node.name))?;
         }
         builder.finish(graph).map(|plan| Self(Arc::new(plan)))
+    }
+
+    /// Whether the cache had any of its steps.
+    pub fn origin(&self) -> Origin {
+        let kept = self.0.steps.iter().any(|step| step.op.origin() == Origin::Cache);
+        if kept { Origin::Cache } else { Origin::File }
     }
 }
 
@@ -138,17 +146,18 @@ impl Plan {
 }
 
 /// Names to sources while the steps are laid out.
-struct Builder {
+struct Builder<'a> {
     names: HashMap<String, Source>,
     constants: Vec<Tensor>,
     steps: Vec<Step>,
     slots: usize,
     memory: usize,
     opset: i64,
+    place: Option<Place<'a>>,
 }
 
-impl Builder {
-    fn new(graph: &Graph) -> Self {
+impl<'a> Builder<'a> {
+    fn new(graph: &Graph, place: Option<Place<'a>>) -> Self {
         let inputs = graph.inputs.iter().enumerate().map(|(at, spec)| (spec.name.clone(), Source::Input(at)));
         let mut builder = Self {
             names: inputs.collect(),
@@ -157,6 +166,7 @@ impl Builder {
             slots: 0,
             memory: 0,
             opset: graph.opset,
+            place,
         };
         for (name, tensor) in &graph.constants {
             builder.constant(name.clone(), tensor.clone());
@@ -179,7 +189,7 @@ impl Builder {
             self.names.insert(output.clone(), *source);
             return Ok(());
         }
-        let op = ops::build(node, self.opset)?;
+        let op = ops::build(node, self.opset, self.place)?;
         match self.all_constant(&inputs) {
             Some(operands) if !operands.is_empty() || node.op == "Constant" => {
                 // What does not depend on a request is computed at load.
@@ -289,13 +299,14 @@ mod tests {
 
     fn program(nodes: Vec<Node>, constants: &[(&str, Tensor)]) -> Result<Program, String> {
         let spec = |name: &str| TensorSpec::new(name, DType::F32, vec![Dim::Any(None)]);
-        Program::new(&Graph {
+        let graph = Graph {
             nodes,
             constants: constants.iter().map(|(name, tensor)| (name.to_string(), tensor.clone())).collect(),
             inputs: vec![spec("x")],
             outputs: vec![spec("y")],
             opset: 18,
-        })
+        };
+        Program::new(&graph, None)
     }
 
     fn vector(values: &[f32]) -> Tensor {

@@ -12,8 +12,9 @@ mod shape;
 mod table;
 mod text;
 
-use crate::engine::RunError;
+use crate::engine::cache::Place;
 use crate::engine::onnx::{Attributes, Node};
+use crate::engine::{Origin, RunError};
 use crate::tensor::Tensor;
 use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
@@ -36,6 +37,11 @@ pub trait Op: Send + Sync {
         0
     }
 
+    /// Whether the cache had it.
+    fn origin(&self) -> Origin {
+        Origin::File
+    }
+
     /// What there is to know of it, line by line; empty if its name says all.
     fn describe(&self) -> Vec<String> {
         Vec::new()
@@ -47,6 +53,8 @@ pub struct Call<'a> {
     pub node: &'a Node,
     /// Version of the standard operator set.
     pub opset: i64,
+    /// Where in the cache the model belongs, if there is one.
+    pub place: Option<Place<'a>>,
 }
 
 impl Call<'_> {
