@@ -71,8 +71,8 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
 }
 
 fn cache_settings(arguments: &ArgMatches) -> Result<cache::Settings, String> {
-    let mut settings = cache::Settings::default();
-    settings.directory = arguments.get_one::<String>("cache-dir").map(PathBuf::from);
+    let directory = arguments.get_one::<String>("cache-dir").map(PathBuf::from);
+    let mut settings = cache::Settings { directory, ..cache::Settings::default() };
     if let Some(text) = arguments.get_one::<String>("cache-bytes") {
         settings.bytes = text::size(text)?;
     }

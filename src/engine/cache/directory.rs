@@ -86,7 +86,7 @@ impl Directory {
     /// Notes that a file has been used now.
     pub fn used(file: &File) -> io::Result<()> {
         let at = |nanoseconds| Timespec { tv_sec: 0, tv_nsec: nanoseconds };
-        let times = Timestamps { last_access: at(UTIME_OMIT.into()), last_modification: at(UTIME_NOW.into()) };
+        let times = Timestamps { last_access: at(UTIME_OMIT), last_modification: at(UTIME_NOW) };
         Ok(fs::futimens(file, &times)?)
     }
 

@@ -24,7 +24,7 @@ struct Kept {
 /// Sections are archives of what the names say.
 #[derive(Archive, Serialize, Deserialize)]
 enum Scorer {
-    Trees(trees::Kept),
+    Trees(Box<trees::Kept>),
     LinearTrees { ensemble: Section, lines: Section },
     Linear(Section),
 }
@@ -56,7 +56,7 @@ pub fn store(place: Place<'_>, format: Format, extras: Extras, model: &Inner, re
 
 fn scorer(writer: &mut Writer<'_>, engine: &Engine) -> io::Result<Scorer> {
     Ok(match engine {
-        Engine::Trees(trees) => Scorer::Trees(trees.keep(writer)?),
+        Engine::Trees(trees) => Scorer::Trees(Box::new(trees.keep(writer)?)),
         Engine::LinearTrees(trees) => Scorer::LinearTrees {
             ensemble: cache::archive(writer, trees.ensemble())?,
             lines: cache::archive(writer, trees.lines())?,
@@ -85,7 +85,7 @@ fn revive(entry: &Entry, extras: Extras) -> Result<(Inner, String), String> {
 fn engine(scorer: Scorer, entry: &Entry, extras: Extras) -> Result<(Engine, (usize, usize), bool), String> {
     match scorer {
         Scorer::Trees(kept) => {
-            let trees = Trees::revive(kept, entry)?;
+            let trees = Trees::revive(*kept, entry)?;
             let (shape, leaves) = ((trees.features(), trees.targets()), trees.tell_leaves());
             Ok((Engine::Trees(Box::new(trees)), shape, leaves))
         }
