@@ -62,8 +62,8 @@ fn load(dir: &Path) -> Result<(Loaded, String), String> {
     let read = |name: &str| std::fs::read(dir.join(name)).map_err(|error| format!("{name}: {error}"));
     let began = Instant::now();
     let format = Format::ALL.into_iter().find(|format| dir.join(format.file_name()).exists()).ok_or("no model file")?;
-    let model =
-        engine::import(format, &read(format.file_name())?, Extras::default()).map_err(|error| error.to_string())?;
+    let model = engine::import(format, &read(format.file_name())?, Extras::default(), None);
+    let model = model.map_err(|error| error.to_string())?;
     let took = began.elapsed();
     let cases = golden::read(&read("golden.json")?, model.model.signature()).map_err(|error| error.to_string())?;
     conformance::golden(model.model.as_ref(), &cases)?;

@@ -15,7 +15,7 @@ fn engines(criterion: &mut Criterion) {
     for name in MODELS {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name);
         let bytes = std::fs::read(dir.join("model.onnx")).expect("a bundled model");
-        let loaded = onnx::import(&bytes).expect("it loads");
+        let loaded = onnx::import(&bytes, None).expect("it loads");
         let text = std::fs::read(dir.join("golden.json")).expect("golden cases");
         let cases = golden::read(&text, loaded.model.signature()).expect("they are read");
         let rows = cases.into_iter().map(|case| case.inputs).max_by_key(|inputs| inputs[0].rows()).expect("a case");

@@ -148,9 +148,11 @@ fn operators(proto: &pb::ModelProto) -> Vec<String> {
 fn prepare(bytes: &[u8], proto: &pb::ModelProto, engine: &str) -> Result<(Arc<dyn Prepared>, &'static str), String> {
     let graph = || Graph::new(proto).map_err(|error| error.to_string());
     match engine {
-        "tabular" => Ok((Arc::new(tabular::Program::new(&graph()?)?), tabular::NAME)),
+        "tabular" => Ok((Arc::new(tabular::Program::new(&graph()?, None)?), tabular::NAME)),
         "tract" => Ok((Arc::new(tract::Network::new(proto, &graph()?)?), tract::NAME)),
-        _ => onnx::import(bytes).map(|loaded| (loaded.model, loaded.choice.engine)).map_err(|error| error.to_string()),
+        _ => onnx::import(bytes, None)
+            .map(|loaded| (loaded.model, loaded.choice.engine))
+            .map_err(|error| error.to_string()),
     }
 }
 

@@ -18,7 +18,7 @@ pub fn show(version: &Version, found: &FoundVersion) {
     show_file(found);
     line("engine", &format!("{}: {}", version.loaded.choice.engine, version.loaded.choice.reason));
     line("memory", &memory(version));
-    line("loaded in", &format!("{:.1} ms, {}", version.load_time.as_secs_f64() * 1e3, version.golden_words()));
+    line("loaded in", &version.load_words());
     for (at, step) in version.loaded.model.describe().iter().enumerate() {
         line(if at == 0 { "computes" } else { "" }, step);
     }

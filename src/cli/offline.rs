@@ -1,21 +1,36 @@
 //! Models loaded for a look, with no server: what `check` and `inspect` have in common.
 
-use super::{FAILURE, log, say};
+use super::{FAILURE, USAGE, log, say};
 use crate::batcher::Pool;
 use crate::config::LogFormat;
 use crate::engine::TensorSpec;
+use crate::engine::cache::{self, Cache};
 use crate::registry::{self, FoundModel, FoundVersion, Manifest, ModelName, Order, Version};
+use crate::text;
 use clap::{Arg, ArgMatches, Command};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+
+/// What a load needs.
+#[derive(Clone, Copy)]
+struct Tools<'a> {
+    pool: &'a Pool,
+    cache: Option<&'a Cache>,
+}
 
 /// Shows a version that has been loaded.
 type Show = fn(&Version, &FoundVersion);
 
 pub fn command(name: &'static str, about: &'static str) -> Command {
     let help = "a model file, a model directory, or a directory of models";
-    Command::new(name).about(about).arg(Arg::new("model").value_name("MODEL").required(true).help(help))
+    let cache = Arg::new("cache-dir").long("cache-dir").value_name("DIR").env("TIDEGATE_CACHE_DIR");
+    let bytes = Arg::new("cache-bytes").long("cache-bytes").value_name("SIZE").env("TIDEGATE_CACHE_BYTES");
+    Command::new(name)
+        .about(about)
+        .arg(Arg::new("model").value_name("MODEL").required(true).help(help))
+        .arg(cache.help("take prepared models from this cache, and keep them there"))
+        .arg(bytes.help("bytes that the cache may hold [default: 1GiB]"))
 }
 
 /// Loads every version that the path holds, shows each, and exits with 1 if any of them failed.
@@ -37,8 +52,16 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
             return ExitCode::from(FAILURE);
         }
     };
+    let cache = match cache_settings(arguments) {
+        Ok(settings) => Cache::open(&settings),
+        Err(words) => {
+            eprintln!("tidegate: --cache-bytes: {words}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let tools = Tools { pool: &pool, cache: cache.as_ref() };
     for (name, model) in &found.models {
-        failures += load_model(name, model, &pool, show);
+        failures += load_model(name, model, tools, show);
     }
     if found.models.is_empty() && failures == 0 {
         say!("FAILED {}: no model found there", path.display());
@@ -47,8 +70,17 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) }
 }
 
+fn cache_settings(arguments: &ArgMatches) -> Result<cache::Settings, String> {
+    let directory = arguments.get_one::<String>("cache-dir").map(PathBuf::from);
+    let mut settings = cache::Settings { directory, ..cache::Settings::default() };
+    if let Some(text) = arguments.get_one::<String>("cache-bytes") {
+        settings.bytes = text::size(text)?;
+    }
+    Ok(settings)
+}
+
 /// Loads every version of a model; answers how many failed.
-fn load_model(name: &ModelName, model: &FoundModel, pool: &Pool, show: Show) -> usize {
+fn load_model(name: &ModelName, model: &FoundModel, tools: Tools<'_>, show: Show) -> usize {
     let manifest = match registry::read_manifest(model) {
         Ok(manifest) => Arc::new(manifest),
         Err(reason) => {
@@ -66,10 +98,16 @@ fn load_model(name: &ModelName, model: &FoundModel, pool: &Pool, show: Show) -> 
         say!("FAILED {name}: alias '{alias}' names version {number}, which is not there");
         failures += 1;
     }
-    failures + model.versions.values().filter(|found| !load_version(name, found, &manifest, pool, show)).count()
+    failures + model.versions.values().filter(|found| !load_version(name, found, &manifest, tools, show)).count()
 }
 
-fn load_version(name: &ModelName, found: &FoundVersion, manifest: &Arc<Manifest>, pool: &Pool, show: Show) -> bool {
+fn load_version(
+    name: &ModelName,
+    found: &FoundVersion,
+    manifest: &Arc<Manifest>,
+    tools: Tools<'_>,
+    show: Show,
+) -> bool {
     let order = Order {
         model: name.clone(),
         found: found.clone(),
@@ -77,7 +115,7 @@ fn load_version(name: &ModelName, found: &FoundVersion, manifest: &Arc<Manifest>
         generation: 1,
         in_service: None,
     };
-    match registry::load(&order, &registry::Settings::default(), pool) {
+    match registry::load(&order, &registry::Settings::default(), tools.cache, tools.pool) {
         Ok(version) => {
             show(&version, found);
             true

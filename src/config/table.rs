@@ -162,6 +162,17 @@ pub const KEYS: &[Key] = &[
     key("settle", "TIME", "200ms", "how long files must be quiet before they are read", |config, texts| {
         put(&mut config.registry.settle, text::duration(one(texts)))
     }),
+    key("cache-dir", "DIR", "", "keep prepared tree models in this private directory", |config, texts| {
+        config.registry.cache.directory = Some(PathBuf::from(one(texts)));
+        Ok(())
+    }),
+    key(
+        "cache-bytes",
+        "SIZE",
+        "1GiB",
+        "bytes that the cache may hold; what was used longest ago goes",
+        |config, texts| put(&mut config.registry.cache.bytes, text::size(one(texts))),
+    ),
     key("drain-delay", "TIME", "0s", "after SIGTERM, serve on this long while not ready", |config, texts| {
         put(&mut config.drain_delay, text::duration(one(texts)))
     }),

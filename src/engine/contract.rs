@@ -60,6 +60,16 @@ pub struct Choice {
 pub struct Loaded {
     pub model: Arc<dyn Prepared>,
     pub choice: Choice,
+    pub origin: Origin,
+}
+
+/// What a prepared model was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The model file alone.
+    File,
+    /// The cache, by the model file's digest.
+    Cache,
 }
 
 /// Why a file cannot be served.

@@ -1,5 +1,6 @@
 //! Which formats a model file may have, told by its name, and the one way in for all of them.
 
+use super::cache::Place;
 use super::tabular::native;
 use super::{LoadError, Loaded, onnx};
 
@@ -57,13 +58,13 @@ pub struct Extras {
     pub leaf: bool,
 }
 
-/// Prepares a model file on the engine that suits it.
-pub fn import(format: Format, bytes: &[u8], extras: Extras) -> Result<Loaded, LoadError> {
+/// Prepares a model file on the engine that suits it. `place` says where in the cache it belongs.
+pub fn import(format: Format, bytes: &[u8], extras: Extras, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
     match format {
         Format::Onnx if extras != Extras::default() => {
             Err(LoadError::Unsupported("output.extra is for tree files, not for ONNX".into()))
         }
-        Format::Onnx => onnx::import(bytes),
-        _ => native::import(format, bytes, extras),
+        Format::Onnx => onnx::import(bytes, place),
+        _ => native::import(format, bytes, extras, place),
     }
 }

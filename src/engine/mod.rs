@@ -6,6 +6,7 @@
 //! trees in files of the training libraries; [`tract`] runs dense networks. Every engine has to
 //! pass the one suite in [`conformance`].
 
+pub mod cache;
 pub mod conformance;
 mod contract;
 mod format;
@@ -15,6 +16,6 @@ mod signature;
 pub mod tabular;
 pub mod tract;
 
-pub use contract::{Choice, LoadError, Loaded, Prepared, RunError, Session};
+pub use contract::{Choice, LoadError, Loaded, Origin, Prepared, RunError, Session};
 pub use format::{Extras, Format, import};
 pub use signature::{BatchAxis, Dim, InputError, Signature, TensorSpec};

@@ -1,6 +1,6 @@
 //! One version's files to a version fit to serve: read, imported, checked, measured, warmed.
 
-use super::digest::digest;
+use super::digest::Digests;
 use super::features::{Features, csv_header};
 use super::manifest::Manifest;
 use super::roles::Roles;
@@ -9,6 +9,7 @@ use super::source::{FoundVersion, ModelName, Stamp};
 use super::stats::VersionStats;
 use super::version::{LoadFailure, Version};
 use crate::batcher::{Cost, Lane, Pool, Work};
+use crate::engine::cache::{Cache, Place};
 use crate::engine::conformance::{self, Case, Closeness};
 use crate::engine::{self, Dim, Format, Loaded, Prepared, RunError, Session, Signature, golden, tabular};
 use crate::sync::memory;
@@ -35,12 +36,17 @@ pub struct Order {
 }
 
 /// Loads a version. A panic of an engine on a strange file ends here, as a reason.
-pub fn load(order: &Order, settings: &Settings, pool: &Pool) -> Result<Version, LoadFailure> {
-    catch_unwind(AssertUnwindSafe(|| load_unguarded(order, settings, pool)))
+pub fn load(order: &Order, settings: &Settings, cache: Option<&Cache>, pool: &Pool) -> Result<Version, LoadFailure> {
+    catch_unwind(AssertUnwindSafe(|| load_unguarded(order, settings, cache, pool)))
         .unwrap_or_else(|_| Err(LoadFailure::Failed("the engine panicked while loading the file".into())))
 }
 
-fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Version, LoadFailure> {
+fn load_unguarded(
+    order: &Order,
+    settings: &Settings,
+    cache: Option<&Cache>,
+    pool: &Pool,
+) -> Result<Version, LoadFailure> {
     let Order { model, found, manifest, generation, in_service } = order;
     let started = Instant::now();
     check_memory(found)?;
@@ -48,7 +54,8 @@ fn load_unguarded(order: &Order, settings: &Settings, pool: &Pool) -> Result<Ver
     if in_service.as_ref() == Some(&files.digest) {
         return Err(LoadFailure::Unchanged);
     }
-    let loaded = engine::import(files.format, &files.model, manifest.extras);
+    let place = cache.map(|cache| Place { cache, content: &files.model_digest });
+    let loaded = engine::import(files.format, &files.model, manifest.extras, place);
     let loaded = loaded.map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let prepared = loaded.model.as_ref();
     check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;
@@ -131,6 +138,8 @@ struct Files {
     golden: Option<Vec<u8>>,
     /// Column names of the reference data.
     header: Vec<String>,
+    /// Of the model file alone.
+    model_digest: String,
     digest: String,
 }
 
@@ -145,6 +154,7 @@ impl Files {
                 Some(file) if file.name.ends_with(".csv") => csv_header(&read_start(file)?),
                 _ => Vec::new(),
             },
+            model_digest: String::new(),
             digest: String::new(),
         };
         for file in &found.files {
@@ -155,9 +165,12 @@ impl Files {
         }
         let golden = files.golden.as_deref().unwrap_or_default();
         let header = files.header.join("\n");
-        let digest =
-            digest([(format.file_name(), files.model.as_slice()), ("golden", golden), ("header", header.as_bytes())]);
-        Ok(Self { digest, ..files })
+        let mut digests = Digests::default();
+        digests.add(format.file_name(), &files.model);
+        let model_digest = digests.now();
+        digests.add("golden", golden);
+        digests.add("header", header.as_bytes());
+        Ok(Self { model_digest, digest: digests.now(), ..files })
     }
 }
 

@@ -4,6 +4,7 @@ use super::load::{Order, load};
 use super::settings::Settings;
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
+use crate::engine::cache::Cache;
 use crate::sync::{memory, priority};
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use std::sync::Arc;
@@ -28,12 +29,14 @@ impl Loader {
         // Unbounded, yet small: there is at most one order per version on disk.
         let (orders, work) = unbounded::<Order>();
         let (done, outcomes) = unbounded();
+        let cache = Cache::open(&settings.cache).map(Arc::new);
         for number in 0..LOADER_THREADS {
             let (work, done, settings, pool) = (work.clone(), done.clone(), settings.clone(), pool.clone());
+            let cache = cache.clone();
             std::thread::Builder::new().name(format!("loader-{number}")).spawn(move || {
                 priority::lower_this_thread(priority::BACKGROUND);
                 for order in work {
-                    let result = load(&order, &settings, &pool);
+                    let result = load(&order, &settings, cache.as_deref(), &pool);
                     memory::release();
                     if done.send(Outcome { order, result }).is_err() {
                         return;

@@ -1,6 +1,7 @@
 //! What the registry needs to know.
 
 use crate::batcher;
+use crate::engine::cache;
 use crate::sync::cores;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub batching: batcher::Settings,
     /// Threads that may run one version at once, each with a session made ahead.
     pub sessions: usize,
+    /// Where prepared models are kept.
+    pub cache: cache::Settings,
     /// Models without which the server is not ready.
     pub required: Vec<String>,
     /// How long a request to load or unload waits until it has been done.
@@ -45,6 +48,7 @@ impl Default for Settings {
             batching: batcher::Settings::default(),
             // Compute threads and I/O threads, of which there is one per core each.
             sessions: 2 * cores::usable(),
+            cache: cache::Settings::default(),
             required: Vec::new(),
             patience: Duration::from_secs(30),
         }

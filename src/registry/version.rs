@@ -7,7 +7,7 @@ use super::source::{ModelName, VersionNumber};
 use super::stats::VersionStats;
 use super::status::{State, VersionStatus};
 use crate::batcher::Lane;
-use crate::engine::{Loaded, Signature};
+use crate::engine::{Loaded, Origin, Signature};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +44,15 @@ impl Version {
             0 => "no golden cases".to_owned(),
             n => format!("{n} golden cases passed"),
         }
+    }
+
+    /// How long the load took, from where, and what was checked.
+    pub fn load_words(&self) -> String {
+        let from = match self.loaded.origin {
+            Origin::File => "",
+            Origin::Cache => " from the cache",
+        };
+        format!("{:.1} ms{from}, {}", self.load_time.as_secs_f64() * 1e3, self.golden_words())
     }
 
     pub(super) fn status(&self, state: State) -> VersionStatus {

@@ -13,6 +13,7 @@ use super::status::State;
 use super::tracked::{Look, Tracked};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
+use crate::engine::Origin;
 use crate::metrics::{names, process};
 use crate::sync::memory;
 use arc_swap::ArcSwap;
@@ -392,6 +393,7 @@ fn log_loaded(version: &Version) {
         generation = version.generation,
         engine = version.loaded.choice.engine,
         load_ms = version.load_time.as_secs_f64() * 1e3,
+        from_cache = version.loaded.origin == Origin::Cache,
         "version loaded"
     );
     for note in &version.notes {

@@ -10,7 +10,7 @@ fn read(path: &str) -> Vec<u8> {
 }
 
 fn judge_bundled(version: &str, engine: &str, batching: Closeness) {
-    let loaded = onnx::import(&read(&format!("{version}/model.onnx"))).expect("a bundled model loads");
+    let loaded = onnx::import(&read(&format!("{version}/model.onnx")), None).expect("a bundled model loads");
     assert_eq!(loaded.choice.engine, engine, "{}", loaded.choice.reason);
     let cases =
         golden_file::read(&read(&format!("{version}/golden.json")), loaded.model.signature()).expect("golden.json");
@@ -32,7 +32,7 @@ fn bundled_network_answers_alike_in_any_batch() {
 #[test]
 fn a_broken_file_is_refused_with_its_reason() {
     let whole = read("diabetes/1/model.onnx");
-    let half = onnx::import(&whole[..whole.len() / 2]);
+    let half = onnx::import(&whole[..whole.len() / 2], None);
     assert!(matches!(half, Err(LoadError::Malformed(_))));
 }
 

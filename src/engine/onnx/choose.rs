@@ -1,7 +1,8 @@
 //! Which engine runs a file, and the words for why.
 
 use super::{Domain, Graph, Node, decode, zipmap};
-use crate::engine::{Choice, LoadError, Loaded, tabular, tract};
+use crate::engine::cache::Place;
+use crate::engine::{Choice, LoadError, Loaded, Origin, tabular, tract};
 use crate::tensor::{DType, Tensor};
 use std::sync::Arc;
 
@@ -9,8 +10,9 @@ use std::sync::Arc;
 ///
 /// Operators of `ai.onnx.ml` go to [`tabular`]: tract lacks most of them and labels trees wrongly.
 /// Everything else goes to [`tract`], whose matrix kernels are what dense networks need; where
-/// tract refuses a graph that the tabular engine knows, that one takes it.
-pub fn import(bytes: &[u8]) -> Result<Loaded, LoadError> {
+/// tract refuses a graph that the tabular engine knows, that one takes it. `place` says where in the
+/// cache the model belongs.
+pub fn import(bytes: &[u8], place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
     let mut proto = decode::decode(bytes)?;
     let labels = zipmap::remove(&mut proto);
     let mut graph = Graph::new(&proto)?;
@@ -20,10 +22,15 @@ pub fn import(bytes: &[u8]) -> Result<Loaded, LoadError> {
     refuse_unknown_domains(&graph)?;
     if let Some(node) = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft)) {
         let reason = format!("the graph uses {node}");
-        let model = Arc::new(tabular::Program::new(&graph).map_err(LoadError::Unsupported)?);
-        return Ok(Loaded { model, choice: Choice { engine: tabular::NAME, reason } });
+        let program = tabular::Program::new(&graph, place).map_err(LoadError::Unsupported)?;
+        return Ok(loaded(program, reason));
     }
     dense(&proto, &graph)
+}
+
+fn loaded(program: tabular::Program, reason: String) -> Loaded {
+    let origin = program.origin();
+    Loaded { model: Arc::new(program), choice: Choice { engine: tabular::NAME, reason }, origin }
 }
 
 fn dense(proto: &super::pb::ModelProto, graph: &Graph) -> Result<Loaded, LoadError> {
@@ -34,14 +41,18 @@ fn dense(proto: &super::pb::ModelProto, graph: &Graph) -> Result<Loaded, LoadErr
     let refused = match network {
         Ok(network) => {
             let reason = format!("all operators are standard ONNX; {}", network.plans());
-            return Ok(Loaded { model: Arc::new(network), choice: Choice { engine: tract::NAME, reason } });
+            return Ok(Loaded {
+                model: Arc::new(network),
+                choice: Choice { engine: tract::NAME, reason },
+                origin: Origin::File,
+            });
         }
         Err(refused) => refused,
     };
-    match tabular::Program::new(graph) {
+    match tabular::Program::new(graph, None) {
         Ok(program) => {
             let reason = format!("tract refused the graph ({refused})");
-            Ok(Loaded { model: Arc::new(program), choice: Choice { engine: tabular::NAME, reason } })
+            Ok(loaded(program, reason))
         }
         Err(ours) => Err(LoadError::Unsupported(format!("tract: {refused}; tabular: {ours}"))),
     }

@@ -4,8 +4,9 @@ mod fuse;
 
 use super::ops::{self, Op};
 use super::row::Columns;
+use crate::engine::cache::Place;
 use crate::engine::onnx::{Domain, Graph, Node};
-use crate::engine::{Prepared, RunError, Session, Signature};
+use crate::engine::{Origin, Prepared, RunError, Session, Signature};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
@@ -44,13 +45,20 @@ struct Plan {
 }
 
 impl Program {
-    /// Builds the steps; the error names the operator that stands in the way.
-    pub fn new(graph: &Graph) -> Result<Self, String> {
-        let mut builder = Builder::new(graph);
+    /// Builds the steps; the error names the operator that stands in the way. `place` says where in
+    /// the cache the model belongs.
+    pub fn new(graph: &Graph, place: Option<Place<'_>>) -> Result<Self, String> {
+        let mut builder = Builder::new(graph, place);
         for node in &graph.nodes {
             builder.add(node).map_err(|words| format!("operator {node} (node '{}'): {words}", node.name))?;
         }
         builder.finish(graph).map(|plan| Self(Arc::new(plan)))
+    }
+
+    /// Whether the cache had any of its steps.
+    pub fn origin(&self) -> Origin {
+        let kept = self.0.steps.iter().any(|step| step.op.origin() == Origin::Cache);
+        if kept { Origin::Cache } else { Origin::File }
     }
 }
 
@@ -141,7 +149,7 @@ impl Plan {
 }
 
 /// Names to sources while the steps are laid out.
-struct Builder {
+struct Builder<'a> {
     names: HashMap<String, Source>,
     /// What tables are made of, where that is known.
     columns: HashMap<Source, Columns>,
@@ -150,10 +158,11 @@ struct Builder {
     slots: usize,
     memory: usize,
     opset: i64,
+    place: Option<Place<'a>>,
 }
 
-impl Builder {
-    fn new(graph: &Graph) -> Self {
+impl<'a> Builder<'a> {
+    fn new(graph: &Graph, place: Option<Place<'a>>) -> Self {
         let inputs = graph.inputs.iter().enumerate().map(|(at, spec)| (spec.name.clone(), Source::Input(at)));
         let mut builder = Self {
             names: inputs.collect(),
@@ -163,6 +172,7 @@ impl Builder {
             slots: 0,
             memory: 0,
             opset: graph.opset,
+            place,
         };
         builder.describe_inputs(&Signature::new(graph.inputs.clone(), graph.outputs.clone()));
         for (name, tensor) in &graph.constants {
@@ -186,7 +196,7 @@ impl Builder {
             self.names.insert(output.clone(), *source);
             return Ok(());
         }
-        let op = ops::build(node, self.opset)?;
+        let op = ops::build(node, self.opset, self.place)?;
         match self.all_constant(&inputs) {
             Some(operands) if !operands.is_empty() || node.op == "Constant" => {
                 // What does not depend on a request is computed at load.

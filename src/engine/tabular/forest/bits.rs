@@ -8,6 +8,10 @@
 
 use super::ensemble::{Ensemble, Node, Tree};
 use super::normal::{self, Normal};
+use crate::engine::cache::{Entry, Section, Stored, Writer};
+use bytemuck::{Pod, Zeroable};
+use rkyv::{Archive, Deserialize, Serialize};
+use std::io;
 
 /// Leaves that a tree may have.
 pub const LEAVES: usize = 64;
@@ -15,15 +19,24 @@ pub const LEAVES: usize = 64;
 pub const ROWS: usize = 32;
 
 /// One test, and the leaves that stay if it sends a row to its second child.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Zeroable)]
+#[repr(C)]
 pub struct Test<M> {
     pub threshold: f32,
     pub column: u32,
     pub keeps: M,
 }
 
+// SAFETY: three fields without a gap, of types for which every pattern of bits is a value.
+#[allow(unsafe_code)] // `Pod` cannot be derived for what is generic
+unsafe impl Pod for Test<u32> {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl Pod for Test<u64> {}
+const _: () = assert!(size_of::<Test<u32>>() == 12 && size_of::<Test<u64>>() == 16);
+
 /// One tree: its tests, and where its leaves' payloads begin.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Archive, Serialize, Deserialize)]
 pub struct Span {
     pub from: u32,
     /// Up to here a missing value passes for one below the threshold, from here on for one above.
@@ -35,8 +48,8 @@ pub struct Span {
 /// Sets as wide as the largest tree needs.
 #[derive(Clone, Debug)]
 pub enum Tests {
-    Narrow(Vec<Test<u32>>),
-    Wide(Vec<Test<u64>>),
+    Narrow(Stored<Test<u32>>),
+    Wide(Stored<Test<u64>>),
 }
 
 /// All trees, in the order in which their votes are summed.
@@ -44,7 +57,7 @@ pub enum Tests {
 pub struct Bits {
     pub trees: Vec<Span>,
     pub tests: Tests,
-    pub payloads: Vec<u32>,
+    pub payloads: Stored<u32>,
     pub features: usize,
 }
 
@@ -75,8 +88,48 @@ impl Bits {
             trees.push(Span { from: span.0, turn: span.1, to: span.2, leaves: span.3 });
             payloads.extend(builder.leaves.into_iter().map(|leaf| payload(*tree, leaf)));
         }
-        let tests = if largest > u32::BITS as usize { Tests::Wide(tests) } else { narrow(&tests) };
-        Some(Self { trees, tests, payloads, features: ensemble.features })
+        let tests = if largest > u32::BITS as usize { Tests::Wide(tests.into()) } else { narrow(&tests) };
+        Some(Self { trees, tests, payloads: payloads.into(), features: ensemble.features })
+    }
+
+    /// Whether every test, column and payload that rows can come to is there, whatever their values
+    /// are. `payloads` is the first number that no leaf may have, where there is one.
+    pub fn is_sound(&self, payloads: Option<usize>) -> bool {
+        let spans = match &self.tests {
+            Tests::Narrow(tests) => self.spans_hold(tests, u32::MAX, |a, b| a & b, u32::trailing_zeros),
+            Tests::Wide(tests) => self.spans_hold(tests, u64::MAX, |a, b| a & b, u64::trailing_zeros),
+        };
+        spans && payloads.is_none_or(|limit| self.payloads.iter().all(|payload| (*payload as usize) < limit))
+    }
+
+    /// The leaf that is left when all tests of a tree strike is the last one that can be asked for.
+    fn spans_hold<M: Copy>(&self, tests: &[Test<M>], full: M, and: fn(M, M) -> M, first: fn(M) -> u32) -> bool {
+        self.trees.iter().all(|span| {
+            let Some(own) = tests.get(span.from as usize..span.to as usize) else { return false };
+            let last = first(own.iter().fold(full, |left, test| and(left, test.keeps)));
+            (span.from..=span.to).contains(&span.turn)
+                && own.iter().all(|test| (test.column as usize) < self.features)
+                && span.leaves as usize + (last as usize) < self.payloads.len()
+        })
+    }
+
+    pub fn keep(&self, writer: &mut Writer<'_>) -> io::Result<Kept> {
+        let (wide, tests) = match &self.tests {
+            Tests::Narrow(tests) => (false, writer.section(tests)?),
+            Tests::Wide(tests) => (true, writer.section(tests)?),
+        };
+        let (payloads, features) = (writer.section(&self.payloads)?, self.features as u64);
+        Ok(Kept { trees: self.trees.clone(), wide, tests, payloads, features })
+    }
+
+    /// What was kept, not yet known to be sound.
+    pub fn revive(kept: Kept, entry: &Entry) -> Result<Self, String> {
+        let tests = match kept.wide {
+            false => Tests::Narrow(entry.stored(kept.tests)?),
+            true => Tests::Wide(entry.stored(kept.tests)?),
+        };
+        let features = usize::try_from(kept.features).map_err(|_| "the rows are too wide")?;
+        Ok(Self { trees: kept.trees, tests, payloads: entry.stored(kept.payloads)?, features })
     }
 
     pub fn memory_bytes(&self) -> usize {
@@ -88,10 +141,20 @@ impl Bits {
     }
 }
 
+/// The bit sets in the cache.
+#[derive(Archive, Serialize, Deserialize)]
+pub struct Kept {
+    trees: Vec<Span>,
+    wide: bool,
+    tests: Section,
+    payloads: Section,
+    features: u64,
+}
+
 /// Leaves beyond the 32nd are never kept: there are none.
 fn narrow(tests: &[Test<u64>]) -> Tests {
     let narrow = |test: &Test<u64>| Test { threshold: test.threshold, column: test.column, keeps: test.keeps as u32 };
-    Tests::Narrow(tests.iter().map(narrow).collect())
+    Tests::Narrow(tests.iter().map(narrow).collect::<Vec<_>>().into())
 }
 
 /// A tree gone through with the first child first: leaves in that order.

@@ -11,12 +11,17 @@
 
 use super::ensemble::{Ensemble, Node, Split, Tree};
 use super::normal::{self, Normal};
+use super::sound;
+use crate::engine::cache::{Entry, Section, Stored, Writer};
+use bytemuck::{Pod, Zeroable};
+use rkyv::{Archive, Deserialize, Serialize};
+use std::io;
 
 /// Levels that are laid out side by side: three pairs of children fill most of a line of 64 bytes.
 const CLUSTER: usize = 2;
 
 /// One node, read by the kernels as two words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub struct Packed {
     /// The bits of an `f32`; a leaf's payload.
@@ -58,7 +63,7 @@ impl Format {
 /// The packed trees. Their makers uphold what [`Compact::is_sound`] says.
 #[derive(Clone, Debug)]
 pub struct Compact {
-    pub nodes: Vec<Packed>,
+    pub nodes: Stored<Packed>,
     /// The root's place and the depth of each tree, in the order in which their votes are summed.
     pub trees: Vec<(u32, u32)>,
     pub format: Format,
@@ -77,17 +82,77 @@ impl Compact {
         let largest = ensemble.trees.iter().map(|tree| tree.nodes.len()).max()?;
         let format = Format::new(ensemble.features + 1, largest)?;
         let features = ensemble.features;
-        let mut packed = Self { nodes: Vec::with_capacity(ensemble.nodes()), trees: Vec::new(), format, features };
+        let mut packer = Packer { nodes: Vec::with_capacity(ensemble.nodes()), format, features };
+        let mut trees = Vec::with_capacity(order.len());
         for (tree, depth) in order {
-            let root = u32::try_from(packed.nodes.len()).ok()?;
-            packed.tree(&ensemble.trees[*tree], |leaf| payload(*tree, leaf))?;
-            packed.trees.push((root, *depth));
+            let root = u32::try_from(packer.nodes.len()).ok()?;
+            packer.tree(&ensemble.trees[*tree], |leaf| payload(*tree, leaf))?;
+            trees.push((root, *depth));
         }
         // A kernel's index is a signed word.
-        i32::try_from(packed.nodes.len()).ok()?;
-        Some(packed)
+        i32::try_from(packer.nodes.len()).ok()?;
+        Some(Self { nodes: packer.nodes.into(), trees, format, features })
     }
 
+    /// Columns of a row as the kernels want it, the last of them NaN.
+    pub fn stride(&self) -> usize {
+        self.features + 1
+    }
+
+    /// Whether every index that a walk can meet is in range, whatever the values of a row are, and
+    /// every walk ends on a leaf after as many steps as its tree says: what the kernels rely on.
+    /// `payloads` is the first number that no leaf may have, where there is one.
+    pub fn is_sound(&self, payloads: Option<usize>) -> bool {
+        if !(1..32).contains(&self.format.shift) || i32::try_from(self.features).is_err() {
+            return false;
+        }
+        let (nodes, mask) = (&self.nodes[..], self.format.distance_mask());
+        let inside = |(at, node): (usize, &Packed)| {
+            let (column, distance) = (node.link >> self.format.shift, (node.link & mask) as usize);
+            match distance {
+                0 => {
+                    let plain = column as usize == self.features && node.link & self.format.missing_second() == 0;
+                    plain && payloads.is_none_or(|limit| (node.threshold as usize) < limit)
+                }
+                _ => (column as usize) < self.features && at + distance + 1 < nodes.len(),
+            }
+        };
+        let child = |at: usize| Some((nodes[at].link & mask) as usize).filter(|distance| *distance > 0);
+        i32::try_from(nodes.len()).is_ok()
+            && nodes.iter().enumerate().all(inside)
+            && sound::depths_hold(nodes.len(), &self.trees, child)
+    }
+
+    pub fn keep(&self, writer: &mut Writer<'_>) -> io::Result<Kept> {
+        let (shift, features) = (self.format.shift, self.features as u64);
+        Ok(Kept { nodes: writer.section(&self.nodes)?, trees: self.trees.clone(), shift, features })
+    }
+
+    /// What was kept, not yet known to be sound.
+    pub fn revive(kept: Kept, entry: &Entry) -> Result<Self, String> {
+        let features = usize::try_from(kept.features).map_err(|_| "the rows are too wide")?;
+        let format = Format { shift: kept.shift };
+        Ok(Self { nodes: entry.stored(kept.nodes)?, trees: kept.trees, format, features })
+    }
+}
+
+/// The packed form in the cache.
+#[derive(Archive, Serialize, Deserialize)]
+pub struct Kept {
+    nodes: Section,
+    trees: Vec<(u32, u32)>,
+    shift: u32,
+    features: u64,
+}
+
+/// Packs one tree behind the other.
+struct Packer {
+    nodes: Vec<Packed>,
+    format: Format,
+    features: usize,
+}
+
+impl Packer {
     /// Lays a tree out in clusters of a few levels, so that a walk finds several of its nodes in
     /// one line of the cache.
     fn tree(&mut self, tree: &Tree, mut payload: impl FnMut(u32) -> u32) -> Option<()> {
@@ -128,27 +193,6 @@ impl Compact {
         let (first, second) = if swapped { (split.no, split.yes) } else { (split.yes, split.no) };
         Some((Packed { threshold: normal::narrow(threshold).to_bits(), link }, first, second))
     }
-
-    /// Columns of a row as the kernels want it, the last of them NaN.
-    pub fn stride(&self) -> usize {
-        self.features + 1
-    }
-
-    /// Whether every index that a walk can meet is in range, whatever the values of a row are: what
-    /// the kernels rely on.
-    pub fn is_sound(&self) -> bool {
-        let (nodes, mask) = (self.nodes.len(), self.format.distance_mask());
-        let inside = |(at, node): (usize, &Packed)| {
-            let (column, distance) = (node.link >> self.format.shift, (node.link & mask) as usize);
-            let leaf =
-                column as usize == self.features && distance == 0 && node.link & self.format.missing_second() == 0;
-            leaf || (column as usize) < self.features && distance > 0 && at + distance + 1 < nodes
-        };
-        (1..32).contains(&self.format.shift)
-            && i32::try_from(nodes).is_ok()
-            && self.trees.iter().all(|(root, _)| (*root as usize) < nodes)
-            && self.nodes.iter().enumerate().all(inside)
-    }
 }
 
 #[cfg(test)]
@@ -172,12 +216,12 @@ mod tests {
         let leaf = |format: Format| Packed { threshold: 0, link: format.link(1, false, 0) };
         let format = Format::new(2, 3).expect("it fits");
         let inner = |distance| Packed { threshold: 0, link: format.link(0, false, distance) };
-        let compact = |nodes: Vec<Packed>| Compact { nodes, trees: vec![(0, 1)], format, features: 1 };
-        assert!(compact(vec![inner(1), leaf(format), leaf(format)]).is_sound());
-        assert!(!compact(vec![inner(2), leaf(format), leaf(format)]).is_sound());
-        assert!(!compact(vec![inner(0), leaf(format), leaf(format)]).is_sound(), "a circle");
-        assert!(!compact(vec![]).is_sound(), "the root is not there");
+        let compact = |nodes: Vec<Packed>| Compact { nodes: nodes.into(), trees: vec![(0, 1)], format, features: 1 };
+        assert!(compact(vec![inner(1), leaf(format), leaf(format)]).is_sound(None));
+        assert!(!compact(vec![inner(2), leaf(format), leaf(format)]).is_sound(None));
+        assert!(!compact(vec![inner(0), leaf(format), leaf(format)]).is_sound(None), "a circle");
+        assert!(!compact(vec![]).is_sound(None), "the root is not there");
         let odd = Packed { threshold: 0, link: format.link(3, false, 0) };
-        assert!(!compact(vec![odd]).is_sound(), "a column that is not there");
+        assert!(!compact(vec![odd]).is_sound(None), "a column that is not there");
     }
 }

@@ -5,10 +5,11 @@
 //! for the kernels. [`Ensemble::check`] is passed once, and from then on every index is in range
 //! and every tree is a tree.
 
+use rkyv::{Archive, Deserialize, Serialize};
 use std::ops::Range;
 
 /// A tree ensemble.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Archive, Serialize, Deserialize)]
 pub struct Ensemble {
     pub trees: Vec<Tree>,
     /// What leaves say; [`Node::Leaf`] names a range of these.
@@ -25,13 +26,13 @@ pub struct Ensemble {
 }
 
 /// One tree; its root is node 0.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Archive, Serialize, Deserialize)]
 pub struct Tree {
     pub nodes: Vec<Node>,
 }
 
 /// One node.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub enum Node {
     Split(Split),
     /// The votes of a leaf, and the number that the training library gives it.
@@ -42,7 +43,7 @@ pub enum Node {
 }
 
 /// An inner node: rows that pass the test go to `yes`, all others to `no`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct Split {
     pub feature: u32,
     pub test: Test,
@@ -53,7 +54,7 @@ pub struct Split {
 }
 
 /// What a split asks of a value that is not missing.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub enum Test {
     /// `x < t`
     Less(f64),
@@ -74,7 +75,7 @@ pub enum Test {
 }
 
 /// A set of categories or of numbers.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub enum Set {
     /// Bit `n` says whether category `n` is a member. A value is cut to the integer towards zero
     /// first; negative ones and those past the end are no members.
@@ -84,14 +85,14 @@ pub enum Set {
 }
 
 /// What a leaf adds to a target's score.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct Vote {
     pub target: u32,
     pub weight: f64,
 }
 
 /// How the trees' votes become a score.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum Aggregate {
     #[default]
     Sum,
@@ -250,7 +251,7 @@ impl Ensemble {
 }
 
 impl Set {
-    fn is_sorted(&self) -> bool {
+    pub(super) fn is_sorted(&self) -> bool {
         match self {
             Self::Bits(_) => true,
             Self::Numbers(members) => members.windows(2).all(|pair| pair[0] < pair[1]),

@@ -1,6 +1,9 @@
 //! What leaves say, in the form that costs least for the model at hand.
 
 use super::ensemble::{Aggregate, Ensemble, Node, Vote};
+use crate::engine::cache::{Entry, Section, Stored, Writer};
+use rkyv::{Archive, Deserialize, Serialize};
+use std::io;
 use std::ops::Range;
 
 /// Scores up to which a leaf that votes for several targets gets a row of its own.
@@ -12,12 +15,22 @@ pub enum Leaves {
     /// The payload is the weight itself, as `f32`; each tree votes for one target.
     Inline { targets: Vec<u32> },
     /// The payload is the place of the weight; each tree votes for one target.
-    Table { weights: Vec<f64>, targets: Vec<u32> },
+    Table { weights: Stored<f64>, targets: Vec<u32> },
     /// The payload is the place of a row of weights, one for each target.
-    Rows(Vec<f64>),
+    Rows(Stored<f64>),
     /// The same where `f32` holds all weights.
-    NarrowRows(Vec<f32>),
+    NarrowRows(Stored<f32>),
     /// The payload is the place of a range of votes.
+    Sparse { ranges: Vec<(u32, u32)>, votes: Vec<Vote> },
+}
+
+/// The votes in the cache.
+#[derive(Archive, Serialize, Deserialize)]
+pub enum Kept {
+    Inline { targets: Vec<u32> },
+    Table { weights: Section, targets: Vec<u32> },
+    Rows(Section),
+    NarrowRows(Section),
     Sparse { ranges: Vec<(u32, u32)>, votes: Vec<Vote> },
 }
 
@@ -46,7 +59,7 @@ impl Leaves {
             place(weights.len() - 1)
         })?;
         if !weights.iter().all(|weight| fits(*weight)) {
-            return Ok((Self::Table { weights, targets }, payloads));
+            return Ok((Self::Table { weights: weights.into(), targets }, payloads));
         }
         let payloads = self::payloads(ensemble, |votes| Ok((sum(votes) as f32).to_bits()))?;
         Ok((Self::Inline { targets }, payloads))
@@ -62,8 +75,8 @@ impl Leaves {
             place(from / width)
         })?;
         let leaves = match weights.iter().all(|weight| fits(*weight)) {
-            true => Self::NarrowRows(weights.iter().map(|weight| *weight as f32).collect()),
-            false => Self::Rows(weights),
+            true => Self::NarrowRows(weights.iter().map(|weight| *weight as f32).collect::<Vec<f32>>().into()),
+            false => Self::Rows(weights.into()),
         };
         Ok((leaves, payloads))
     }
@@ -77,6 +90,54 @@ impl Leaves {
             place(ranges.len() - 1)
         })?;
         Ok((Self::Sparse { ranges, votes: all }, payloads))
+    }
+
+    /// The first number that no payload may be; `None` where every one is right.
+    pub fn payloads(&self, targets: usize) -> Option<usize> {
+        match self {
+            Self::Inline { .. } => None,
+            Self::Table { weights, .. } => Some(weights.len()),
+            Self::Rows(weights) => Some(weights.len() / targets.max(1)),
+            Self::NarrowRows(weights) => Some(weights.len() / targets.max(1)),
+            Self::Sparse { ranges, .. } => Some(ranges.len()),
+        }
+    }
+
+    /// Whether every target and every vote that is named is there.
+    pub fn is_sound(&self, trees: usize, targets: usize) -> bool {
+        match self {
+            Self::Inline { targets: of } | Self::Table { targets: of, .. } => {
+                of.len() == trees && of.iter().all(|target| (*target as usize) < targets)
+            }
+            Self::Rows(_) | Self::NarrowRows(_) => true,
+            Self::Sparse { ranges, votes } => {
+                ranges.iter().all(|(from, to)| from <= to && *to as usize <= votes.len())
+                    && votes.iter().all(|vote| (vote.target as usize) < targets)
+            }
+        }
+    }
+
+    pub fn keep(&self, writer: &mut Writer<'_>) -> io::Result<Kept> {
+        Ok(match self {
+            Self::Inline { targets } => Kept::Inline { targets: targets.clone() },
+            Self::Table { weights, targets } => {
+                Kept::Table { weights: writer.section(weights)?, targets: targets.clone() }
+            }
+            Self::Rows(weights) => Kept::Rows(writer.section(weights)?),
+            Self::NarrowRows(weights) => Kept::NarrowRows(writer.section(weights)?),
+            Self::Sparse { ranges, votes } => Kept::Sparse { ranges: ranges.clone(), votes: votes.clone() },
+        })
+    }
+
+    /// What was kept, not yet known to be sound.
+    pub fn revive(kept: Kept, entry: &Entry) -> Result<Self, String> {
+        Ok(match kept {
+            Kept::Inline { targets } => Self::Inline { targets },
+            Kept::Table { weights, targets } => Self::Table { weights: entry.stored(weights)?, targets },
+            Kept::Rows(weights) => Self::Rows(entry.stored(weights)?),
+            Kept::NarrowRows(weights) => Self::NarrowRows(entry.stored(weights)?),
+            Kept::Sparse { ranges, votes } => Self::Sparse { ranges, votes },
+        })
     }
 
     pub fn memory_bytes(&self) -> usize {

@@ -6,6 +6,7 @@
 mod bits;
 mod compact;
 pub mod ensemble;
+mod kept;
 mod kernel;
 mod leaves;
 mod normal;
@@ -14,9 +15,11 @@ pub mod onnx5;
 mod places;
 mod prepared;
 mod score;
+mod sound;
 mod tune;
 mod wide;
 
+pub use kept::Kept;
 pub use prepared::{Forest, Rows};
 pub use tune::fix_kernels;
 

@@ -5,6 +5,7 @@
 //! for all numbers, or for none, has NaN for its threshold.
 
 use super::ensemble::{Ensemble, Node, Split, Test};
+use rkyv::{Archive, Deserialize, Serialize};
 
 /// A comparison in the one form.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +44,7 @@ pub fn narrow(t: f64) -> f32 {
 }
 
 /// How rows of `f64` may be brought to `f32` without sending any of them another way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum Rounding {
     /// All tests are `<=` or `>` with thresholds that are `f32`: to the nearest that is not below.
     Up,

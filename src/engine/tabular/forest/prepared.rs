@@ -32,21 +32,21 @@ impl Rows<'_> {
 /// A forest laid out for the kernels. What it computes never depends on the batch or the processor.
 #[derive(Clone, Debug)]
 pub struct Forest {
-    compact: Option<Compact>,
+    pub(super) compact: Option<Compact>,
     /// For small trees, beside the compact form.
-    bits: Option<Bits>,
+    pub(super) bits: Option<Bits>,
     /// How rows of `f64` may be brought to the compact form.
-    rounding: Option<Rounding>,
-    wide: Option<Wide>,
-    leaves: Leaves,
+    pub(super) rounding: Option<Rounding>,
+    pub(super) wide: Option<Wide>,
+    pub(super) leaves: Leaves,
     /// Place in the file and depth of each tree, in the order of summing.
-    order: Vec<(usize, u32)>,
-    aggregate: Aggregate,
-    base_values: Vec<f64>,
-    targets: usize,
-    features: usize,
-    nodes: usize,
-    tuning: Tuning,
+    pub(super) order: Vec<(usize, u32)>,
+    pub(super) aggregate: Aggregate,
+    pub(super) base_values: Vec<f64>,
+    pub(super) targets: usize,
+    pub(super) features: usize,
+    pub(super) nodes: usize,
+    pub(super) tuning: Tuning,
 }
 
 impl Forest {
@@ -57,14 +57,13 @@ impl Forest {
         let (leaves, payloads) = Leaves::new(ensemble, &order)?;
         let payload = |tree: usize, leaf: u32| payloads[tree][leaf as usize];
         let compact = Compact::new(ensemble, &order, payload);
-        debug_assert!(compact.as_ref().is_none_or(Compact::is_sound), "the kernels rely on it");
         let bits = compact.as_ref().and_then(|_| Bits::new(ensemble, &order, payload));
         let rounding = Rounding::of(ensemble);
         let wide = match (&compact, rounding) {
             (Some(_), Some(_)) => None,
             _ => Some(Wide::new(ensemble, &order, payload)?),
         };
-        Ok(Self {
+        let forest = Self {
             compact,
             bits,
             rounding,
@@ -77,12 +76,18 @@ impl Forest {
             features: ensemble.features,
             nodes: ensemble.nodes(),
             tuning: Tuning::default(),
-        })
+        };
+        debug_assert!(forest.is_sound(), "the kernels rely on it");
+        Ok(forest)
     }
 
     /// Columns of a row.
     pub fn features(&self) -> usize {
         self.features
+    }
+
+    pub fn trees(&self) -> usize {
+        self.order.len()
     }
 
     /// Scores of a row.
@@ -175,9 +180,10 @@ impl Forest {
         }
     }
 
-    /// Measures which kernel is fastest here, and takes it from now on.
+    /// Measures which kernel is fastest here, and takes it from now on. Rows so wide that a trial
+    /// would take memory on a file's word are left to the default choice.
     pub fn tune(&mut self) {
-        let Some(compact) = &self.compact else { return };
+        let Some(compact) = self.compact.as_ref().filter(|_| self.features <= tune::WIDEST) else { return };
         let rows = tune::trial_rows(compact);
         let mut out = vec![0.0; tune::TRIAL_ROWS * self.targets];
         let mut tuning = Tuning::measured(self.bits.is_some(), |strategy, from, count| {
@@ -185,7 +191,10 @@ impl Forest {
             self.compactly_by(compact, strategy, rows, |x| x, &mut out[..count * self.targets]);
         });
         std::mem::swap(&mut self.tuning, &mut tuning);
-        // A form that nothing is faster with is not kept.
+    }
+
+    /// Lets a form go that nothing is faster with.
+    pub fn trim(&mut self) {
         if !self.tuning.table().any(|(_, strategy, _)| matches!(strategy, Strategy::Bits(_))) {
             self.bits = None;
         }

@@ -9,13 +9,14 @@ use super::ensemble::{Aggregate, Vote};
 use super::kernel::{Block, Kernel, LANES, Lanes, Sieve};
 use super::leaves::Leaves;
 use super::wide::{self, Wide};
+use rkyv::{Archive, Deserialize, Serialize};
 
 /// Rows whose scores are computed in one pass over the trees; they and their scores stay in the
 /// nearest cache while the trees go by.
 pub const BLOCK: usize = 512;
 
 /// How leaves are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum Strategy {
     /// By walks, `rows` rows side by side in each of `LANES / rows` trees.
     Walk { kernel: Kernel, rows: usize },
@@ -48,18 +49,27 @@ pub fn compact(forms: Forms<'_>, block: Block<'_>, strategy: Strategy, sum: &Sum
         Leaves::Inline { targets: of } => each_leaf(forms, block, strategy, rows, |tree, row, payload| {
             scores[row * targets + of[tree] as usize] += f64::from(f32::from_bits(payload));
         }),
-        Leaves::Table { weights, targets: of } => each_leaf(forms, block, strategy, rows, |tree, row, payload| {
-            scores[row * targets + of[tree] as usize] += weights[payload as usize];
-        }),
-        Leaves::Rows(weights) => each_leaf(forms, block, strategy, rows, |_, row, payload| {
-            let weights = &weights[payload as usize * targets..][..targets];
-            scores[row * targets..][..targets].iter_mut().zip(weights).for_each(|(score, weight)| *score += weight);
-        }),
-        Leaves::NarrowRows(weights) => each_leaf(forms, block, strategy, rows, |_, row, payload| {
-            let weights = &weights[payload as usize * targets..][..targets];
-            let scores = scores[row * targets..][..targets].iter_mut();
-            scores.zip(weights).for_each(|(score, weight)| *score += f64::from(*weight));
-        }),
+        Leaves::Table { weights, targets: of } => {
+            let weights = &weights[..];
+            each_leaf(forms, block, strategy, rows, |tree, row, payload| {
+                scores[row * targets + of[tree] as usize] += weights[payload as usize];
+            });
+        }
+        Leaves::Rows(weights) => {
+            let weights = &weights[..];
+            each_leaf(forms, block, strategy, rows, |_, row, payload| {
+                let weights = &weights[payload as usize * targets..][..targets];
+                scores[row * targets..][..targets].iter_mut().zip(weights).for_each(|(score, weight)| *score += weight);
+            });
+        }
+        Leaves::NarrowRows(weights) => {
+            let weights = &weights[..];
+            each_leaf(forms, block, strategy, rows, |_, row, payload| {
+                let weights = &weights[payload as usize * targets..][..targets];
+                let scores = scores[row * targets..][..targets].iter_mut();
+                scores.zip(weights).for_each(|(score, weight)| *score += f64::from(*weight));
+            });
+        }
         Leaves::Sparse { ranges, votes } => {
             let mut said = vec![false; scores.len()];
             each_leaf(forms, block, strategy, rows, |_, row, payload| {
@@ -126,6 +136,7 @@ fn walk(
     rows: usize,
     mut then: impl FnMut(usize, usize, u32),
 ) {
+    let nodes = &forest.nodes[..];
     let mut lanes = Lanes { at: [0; LANES], rows: [0; LANES], used: 0 };
     for (group, trees) in forest.trees.chunks(LANES / side).enumerate() {
         let first_tree = group * (LANES / side);
@@ -136,7 +147,7 @@ fn walk(
             kernel.descend(forest, block, &mut lanes, steps);
             for (tree, leaves) in lanes.at[..lanes.used].chunks_exact(count).enumerate() {
                 for (row, leaf) in leaves.iter().enumerate() {
-                    then(first_tree + tree, first_row + row, forest.nodes[*leaf as usize].threshold);
+                    then(first_tree + tree, first_row + row, nodes[*leaf as usize].threshold);
                 }
             }
         }

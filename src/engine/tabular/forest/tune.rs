@@ -7,6 +7,8 @@
 use super::compact::Compact;
 use super::kernel::{Kernel, LANES, Sieve};
 use super::score::Strategy;
+use rkyv::{Archive, Deserialize, Serialize};
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,8 @@ const SIZES: [usize; 4] = [1, 4, 16, 128];
 const SIDES: [usize; 4] = [1, 4, 8, 32];
 /// Rows of the trial.
 pub const TRIAL_ROWS: usize = 128;
+/// Columns up to which a trial is made: its rows take 32 MiB then.
+pub const WIDEST: usize = 1 << 16;
 /// What the first runs of one size may cost; the rest of the candidates is passed over.
 const TIME: Duration = Duration::from_millis(150);
 /// Candidates that run again, and how often; the fastest run counts.
@@ -70,6 +74,20 @@ impl Tuning {
         tuning
     }
 
+    /// The choice as it was kept, if it was made on such a processor and can be followed here.
+    pub fn revive(kept: &Kept, bits: bool) -> Option<Self> {
+        let chosen: &[(Strategy, Option<u64>); SIZES.len()] = kept.chosen.as_slice().try_into().ok()?;
+        let known = |strategy: Strategy| candidates(LANES, bits).any(|candidate| candidate == strategy);
+        let same = kept.processor == processor() && chosen.iter().all(|(strategy, _)| known(*strategy));
+        same.then(|| Self { chosen: chosen.map(|(strategy, cost)| (strategy, cost.map(Duration::from_nanos))) })
+    }
+
+    pub fn keep(&self) -> Kept {
+        let nanos = |cost: Duration| u64::try_from(cost.as_nanos()).unwrap_or(u64::MAX);
+        let chosen = self.chosen.iter().map(|(strategy, cost)| (*strategy, cost.map(nanos))).collect();
+        Kept { processor: processor(), chosen }
+    }
+
     #[inline]
     pub fn choose(&self, rows: usize) -> Strategy {
         let at = SIZES.iter().rposition(|size| *size <= rows).unwrap_or(0);
@@ -80,6 +98,24 @@ impl Tuning {
     pub fn table(&self) -> impl Iterator<Item = (usize, Strategy, Option<Duration>)> + '_ {
         SIZES.iter().zip(&self.chosen).map(|(size, (strategy, cost))| (*size, *strategy, *cost))
     }
+}
+
+/// The choice in the cache, and the processor that it was measured on.
+#[derive(Archive, Serialize, Deserialize, Debug)]
+pub struct Kept {
+    processor: String,
+    chosen: Vec<(Strategy, Option<u64>)>,
+}
+
+/// What a measurement holds for: the processor's name, and the kernels it can run.
+fn processor() -> String {
+    let mut start = String::new();
+    // Where there is no such file, the kernels alone tell.
+    let _ = std::fs::File::open("/proc/cpuinfo").and_then(|file| file.take(1024).read_to_string(&mut start));
+    let name = start.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let walks = Kernel::available().into_iter().map(Kernel::name);
+    let names: Vec<&str> = walks.chain(Sieve::available().into_iter().map(Sieve::name)).collect();
+    format!("{}; {}", name.trim_matches([' ', '\t', ':']), names.join(", "))
 }
 
 /// Runs every candidate once, and those that came in first again.
@@ -113,7 +149,7 @@ fn candidates(size: usize, bits: bool) -> impl Iterator<Item = Strategy> {
 /// Always the same ones.
 pub fn trial_rows(forest: &Compact) -> Vec<f32> {
     let mut thresholds = vec![Vec::new(); forest.features];
-    for node in &forest.nodes {
+    for node in &forest.nodes[..] {
         let column = (node.link >> forest.format.shift) as usize;
         if let Some(known) = thresholds.get_mut(column).filter(|known| known.len() < 8 * LANES) {
             known.push(f32::from_bits(node.threshold));

@@ -5,6 +5,11 @@
 
 use super::ensemble::{Ensemble, Node, Set, Split, Test, Tree};
 use super::normal::Normal;
+use super::sound;
+use crate::engine::cache::{Entry, Section, Stored, Writer};
+use bytemuck::{Pod, Zeroable};
+use rkyv::{Archive, Deserialize, Serialize};
+use std::io;
 
 /// Trees walked side by side.
 pub const LANES: usize = 8;
@@ -22,7 +27,8 @@ mod kind {
 }
 
 /// One node. The children of an inner node are side by side, `distance` behind it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
 struct WideNode {
     /// A threshold; the place of a set; a leaf's payload.
     number: f64,
@@ -30,10 +36,18 @@ struct WideNode {
     distance: u32,
 }
 
+/// The wide form in the cache.
+#[derive(Archive, Serialize, Deserialize)]
+pub struct Kept {
+    nodes: Section,
+    trees: Vec<(u32, u32)>,
+    sets: Vec<Set>,
+}
+
 /// All trees.
 #[derive(Clone, Debug)]
 pub struct Wide {
-    nodes: Vec<WideNode>,
+    nodes: Stored<WideNode>,
     /// The root's place and the depth of each tree, in the order in which their votes are summed.
     pub trees: Vec<(u32, u32)>,
     sets: Vec<Set>,
@@ -49,38 +63,51 @@ impl Wide {
         if ensemble.features > COLUMN as usize {
             return Err(format!("rows have {} columns, expected at most {COLUMN}", ensemble.features));
         }
-        let nodes = Vec::with_capacity(ensemble.nodes());
-        let mut wide = Self { nodes, trees: Vec::new(), sets: ensemble.sets.clone() };
+        let mut nodes = Vec::with_capacity(ensemble.nodes());
+        let mut trees = Vec::with_capacity(order.len());
         for (tree, depth) in order {
-            let root = u32::try_from(wide.nodes.len()).map_err(|_| "the trees have more than 2^32 nodes")?;
-            wide.tree(&ensemble.trees[*tree], |leaf| payload(*tree, leaf))?;
-            wide.trees.push((root, *depth));
+            let root = u32::try_from(nodes.len()).map_err(|_| "the trees have more than 2^32 nodes")?;
+            lay_out(&ensemble.trees[*tree], &mut nodes, |leaf| payload(*tree, leaf))?;
+            trees.push((root, *depth));
         }
-        Ok(wide)
+        Ok(Self { nodes: nodes.into(), trees, sets: ensemble.sets.clone() })
     }
 
-    fn tree(&mut self, tree: &Tree, mut payload: impl FnMut(u32) -> u32) -> Result<(), String> {
-        let nothing = WideNode { number: 0.0, column: 0, distance: 0 };
-        let mut level = vec![(0u32, self.nodes.len())];
-        self.nodes.push(nothing);
-        while !level.is_empty() {
-            let mut next = Vec::with_capacity(2 * level.len());
-            for (from, place) in level {
-                self.nodes[place] = match &tree.nodes[from as usize] {
-                    Node::Leaf { .. } => WideNode { number: f64::from(payload(from)), ..nothing },
-                    Node::Split(split) => {
-                        let child = self.nodes.len();
-                        let distance = u32::try_from(child - place).map_err(|_| "a tree is too large")?;
-                        self.nodes.extend([nothing, nothing]);
-                        let (node, first, second) = inner(split, distance);
-                        next.extend([(first, child), (second, child + 1)]);
-                        node
-                    }
-                };
+    /// Whether every node, column and set that a walk can meet is there, whatever the values of a
+    /// row are, and every walk ends on a leaf after as many steps as its tree says. `payloads` is
+    /// the first number that no leaf may have, where there is one.
+    pub fn is_sound(&self, features: usize, payloads: Option<usize>) -> bool {
+        let nodes = &self.nodes[..];
+        let whole = |number: f64, limit: f64| number >= 0.0 && number.fract() == 0.0 && number < limit;
+        let payloads = payloads.map_or(f64::from(u32::MAX) + 1.0, |limit| limit as f64);
+        let inside = |(at, node): (usize, &WideNode)| {
+            let kind = node.column >> KIND_SHIFT & 7;
+            if kind == kind::LEAF {
+                return whole(node.number, payloads);
             }
-            level = next;
-        }
-        Ok(())
+            let set = kind != kind::IN || whole(node.number, self.sets.len() as f64);
+            set && kind <= kind::LESS_ZERO_MISSING
+                && ((node.column & COLUMN) as usize) < features
+                && node.distance > 0
+                && at + node.distance as usize + 1 < nodes.len()
+        };
+        let child = |at: usize| {
+            let node = nodes[at];
+            (node.column >> KIND_SHIFT & 7 != kind::LEAF).then_some(node.distance as usize)
+        };
+        u32::try_from(nodes.len()).is_ok()
+            && nodes.iter().enumerate().all(inside)
+            && self.sets.iter().all(Set::is_sorted)
+            && sound::depths_hold(nodes.len(), &self.trees, child)
+    }
+
+    pub fn keep(&self, writer: &mut Writer<'_>) -> io::Result<Kept> {
+        Ok(Kept { nodes: writer.section(&self.nodes)?, trees: self.trees.clone(), sets: self.sets.clone() })
+    }
+
+    /// What was kept, not yet known to be sound.
+    pub fn revive(kept: Kept, entry: &Entry) -> Result<Self, String> {
+        Ok(Self { nodes: entry.stored(kept.nodes)?, trees: kept.trees, sets: kept.sets })
     }
 
     /// Walks one row down trees `from..from + leaves.len()`, at most [`LANES`]; answers where it ends.
@@ -126,6 +153,31 @@ impl Wide {
         });
         size_of_val(&self.nodes[..]) + size_of_val(&self.trees[..]) + sets.sum::<usize>()
     }
+}
+
+/// Lays a tree out behind those that are there, level by level.
+fn lay_out(tree: &Tree, nodes: &mut Vec<WideNode>, mut payload: impl FnMut(u32) -> u32) -> Result<(), String> {
+    let nothing = WideNode { number: 0.0, column: 0, distance: 0 };
+    let mut level = vec![(0u32, nodes.len())];
+    nodes.push(nothing);
+    while !level.is_empty() {
+        let mut next = Vec::with_capacity(2 * level.len());
+        for (from, place) in level {
+            nodes[place] = match &tree.nodes[from as usize] {
+                Node::Leaf { .. } => WideNode { number: f64::from(payload(from)), ..nothing },
+                Node::Split(split) => {
+                    let child = nodes.len();
+                    let distance = u32::try_from(child - place).map_err(|_| "a tree is too large")?;
+                    nodes.extend([nothing, nothing]);
+                    let (node, first, second) = inner(split, distance);
+                    next.extend([(first, child), (second, child + 1)]);
+                    node
+                }
+            };
+        }
+        level = next;
+    }
+    Ok(())
 }
 
 /// The node, its first child and its second.

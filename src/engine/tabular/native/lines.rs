@@ -11,9 +11,13 @@ pub struct LinearTrees {
 }
 
 impl LinearTrees {
-    /// Checks the ensemble; every tree with lines has one for each leaf.
+    /// Checks the ensemble and the columns of the lines; every tree with lines has one for each leaf.
     pub fn new(ensemble: Ensemble, lines: Vec<Vec<LeafLine>>) -> Result<Self, String> {
         ensemble.check()?;
+        let columns = lines.iter().flatten().flat_map(|line| &line.terms).map(|(feature, _)| *feature);
+        if let Some(feature) = columns.max().filter(|feature| *feature as usize >= ensemble.features) {
+            return Err(format!("a linear leaf asks for column {feature}, but rows have {}", ensemble.features));
+        }
         Ok(Self { ensemble, lines })
     }
 
@@ -35,6 +39,10 @@ impl LinearTrees {
                 }
             }
         }
+    }
+
+    pub fn lines(&self) -> &Vec<Vec<LeafLine>> {
+        &self.lines
     }
 
     pub fn ensemble(&self) -> &Ensemble {

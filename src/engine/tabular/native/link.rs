@@ -1,7 +1,9 @@
 //! From margins to what the training library's `predict` gives.
 
+use rkyv::{Archive, Deserialize, Serialize};
+
 /// What is done to the margins of a row.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub enum Link {
     Identity,
     /// `1 / (1 + exp(-scale x))`. The exponent stops at `limit`: XGBoost's at 88.7, which keeps the
@@ -49,7 +51,7 @@ fn softmax(row: &mut [f64]) {
 }
 
 /// What the numbers of a row are to the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum Answer {
     /// One number for each target.
     Values,
@@ -59,7 +61,7 @@ pub enum Answer {
 }
 
 /// The end of a model: margins in, answers and label out.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct Head {
     pub link: Link,
     pub answer: Answer,

@@ -7,6 +7,7 @@
 mod catboost;
 mod document;
 mod json;
+mod kept;
 mod lightgbm;
 mod lines;
 mod link;
@@ -17,20 +18,36 @@ mod ubjson;
 mod xgboost;
 
 use super::NAME;
-use crate::engine::{Choice, Extras, Format, LoadError, Loaded};
+use crate::engine::cache::Place;
+use crate::engine::{Choice, Extras, Format, LoadError, Loaded, Origin};
 use std::sync::Arc;
 
-/// Reads a tree file and makes it ready to serve.
-pub fn import(format: Format, bytes: &[u8], extras: Extras) -> Result<Loaded, LoadError> {
-    let parts = match format {
+/// Reads a tree file and makes it ready to serve, or takes what was made of it before.
+pub fn import(format: Format, bytes: &[u8], extras: Extras, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
+    let kept = place.and_then(|place| kept::load(place, format, extras));
+    let (inner, reason, origin) = match kept {
+        Some((inner, reason)) => (inner, reason, Origin::Cache),
+        None => {
+            let parts = read(format, bytes)?;
+            let reason = parts.reason.clone();
+            let inner = model::Inner::new(parts, extras).map_err(|words| LoadError::native("tree", words))?;
+            if let Some(place) = place {
+                kept::store(place, format, extras, &inner, &reason);
+            }
+            (inner, reason, Origin::File)
+        }
+    };
+    let model = Arc::new(model::TreeModel::new(inner));
+    Ok(Loaded { model, choice: Choice { engine: NAME, reason }, origin })
+}
+
+fn read(format: Format, bytes: &[u8]) -> Result<model::Parts, LoadError> {
+    Ok(match format {
         Format::Json => json::read(bytes)?,
         Format::Ubj => ubj(bytes)?,
         Format::Text => lightgbm::read(bytes)?,
         Format::Onnx => return Err(LoadError::Unsupported("ONNX is no tree file".into())),
-    };
-    let reason = parts.reason.clone();
-    let model = model::TreeModel::new(parts, extras).map_err(|words| LoadError::native("tree", words))?;
-    Ok(Loaded { model: Arc::new(model), choice: Choice { engine: NAME, reason } })
+    })
 }
 
 fn ubj(bytes: &[u8]) -> Result<model::Parts, LoadError> {

@@ -7,6 +7,7 @@ use super::trees::{self, Trees};
 use crate::engine::tabular::forest::ensemble::Ensemble;
 use crate::engine::{Dim, Extras, Prepared, RunError, Session, Signature, TensorSpec};
 use crate::tensor::{DType, Tensor};
+use rkyv::{Archive, Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The input and the output, by the names that Triton's FIL backend gives them.
@@ -42,7 +43,7 @@ pub enum Scorer {
 }
 
 /// The linear model of a leaf.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct LeafLine {
     pub constant: f64,
     /// Columns and their weights.
@@ -52,13 +53,14 @@ pub struct LeafLine {
 }
 
 /// What computes them.
-enum Engine {
+pub(super) enum Engine {
     Trees(Box<Trees>),
     LinearTrees(LinearTrees),
     Linear(Linear),
 }
 
 /// A linear booster: `bias + sum of weight x value`; missing values add nothing.
+#[derive(Clone, Debug, PartialEq, Archive, Serialize, Deserialize)]
 pub struct Linear {
     /// For each column, a weight for each target.
     pub weights: Vec<f32>,
@@ -81,18 +83,28 @@ impl Linear {
 /// A prepared tree model.
 pub struct TreeModel(Arc<Inner>);
 
-struct Inner {
-    engine: Engine,
-    head: Head,
-    features: usize,
-    columns: Vec<String>,
-    categories: Vec<u32>,
-    classes: Names,
+/// Its parts, while they may still be written into the cache.
+pub(super) struct Inner {
+    pub engine: Engine,
+    pub head: Head,
+    pub features: usize,
+    pub columns: Vec<String>,
+    pub categories: Vec<u32>,
+    pub classes: Names,
     extras: Extras,
     signature: Signature,
 }
 
 impl TreeModel {
+    pub fn new(mut inner: Inner) -> Self {
+        if let Engine::Trees(trees) = &mut inner.engine {
+            trees.trim();
+        }
+        Self(Arc::new(inner))
+    }
+}
+
+impl Inner {
     /// Checks the trees and lays them out; refuses leaves of a model that has none.
     pub fn new(parts: Parts, extras: Extras) -> Result<Self, String> {
         let Parts { scorer, head, features, columns, categories, classes, .. } = parts;
@@ -107,13 +119,26 @@ impl TreeModel {
             Scorer::Trees(ensemble) => Engine::Trees(Box::new(Trees::new(ensemble, extras.leaf)?)),
             Scorer::LinearTrees(ensemble, lines) => Engine::LinearTrees(LinearTrees::new(ensemble, lines)?),
         };
+        Ok(Self::joined(engine, head, features, columns, categories, classes, extras))
+    }
+
+    /// Parts that fit together.
+    pub fn joined(
+        engine: Engine,
+        head: Head,
+        features: usize,
+        columns: Vec<String>,
+        categories: Vec<u32>,
+        classes: Names,
+        extras: Extras,
+    ) -> Self {
         let trees = match &engine {
             Engine::Trees(trees) => trees.count(),
             Engine::LinearTrees(trees) => trees.count(),
             Engine::Linear(_) => 0,
         };
         let signature = signature(&head, &classes, features, trees, extras);
-        Ok(Self(Arc::new(Inner { engine, head, features, columns, categories, classes, extras, signature })))
+        Self { engine, head, features, columns, categories, classes, extras, signature }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::tensor::Tensor;
 use proptest::prelude::*;
 use std::path::PathBuf;
 
-const FILES: [&str; 15] = [
+pub(super) const FILES: [&str; 15] = [
     "xgb-binary.json",
     "xgb-multi.ubj",
     "xgb-dart.json",
@@ -26,17 +26,22 @@ const FILES: [&str; 15] = [
     "cat-quantile.json",
 ];
 
-fn read(name: &str) -> Vec<u8> {
+pub(super) fn read(name: &str) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/native").join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn format(name: &str) -> Format {
+pub(super) fn format(name: &str) -> Format {
     name.rsplit('.').next().and_then(Format::of_extension).expect("a known ending")
 }
 
 fn load(name: &str, bytes: &[u8]) -> Result<Loaded, LoadError> {
-    import(format(name), bytes, Extras { margin: true, leaf: name != "xgb-linear.json" })
+    import(format(name), bytes, extras(name), None)
+}
+
+/// All that the model can give.
+pub(super) fn extras(name: &str) -> Extras {
+    Extras { margin: true, leaf: name != "xgb-linear.json" }
 }
 
 /// Replaces the one place where `from` stands.
@@ -73,7 +78,7 @@ fn outputs_and_columns_are_as_users_expect() {
     assert!(signature.batchable());
     assert_eq!(loaded.model.columns(), ["age", "income", "plan"]);
     assert_eq!(loaded.choice.reason, "XGBoost 3.2.0, binary:logistic, 3 trees");
-    let plain = import(Format::Text, &read("lgb-forest.txt"), Extras::default()).expect("it loads");
+    let plain = import(Format::Text, &read("lgb-forest.txt"), Extras::default(), None).expect("it loads");
     assert_eq!(shown(&plain.model.signature().outputs), ["output__0 FP32 [-1,1]"]);
 }
 
@@ -115,13 +120,13 @@ fn what_does_not_hang_together_is_refused_in_words() {
     let third = text.find("Tree=2").expect("three trees");
     let said = refusal(load("lgb-binary.txt", &text.as_bytes()[..third]));
     assert!(said.contains("tree_sizes tells of 3 trees, but there are 2"), "{said}");
-    assert!(refusal(import(Format::Json, b"{\"cases\": []}", Extras::default())).contains("'learner'"));
+    assert!(refusal(import(Format::Json, b"{\"cases\": []}", Extras::default(), None)).contains("'learner'"));
     let words = "{\"features_info\": {\"categorical_features\": []}}";
-    let said = refusal(import(Format::Json, words.as_bytes(), Extras::default()));
+    let said = refusal(import(Format::Json, words.as_bytes(), Extras::default(), None));
     assert!(said.contains("CatBoost: the model has categorical columns"), "{said}");
-    assert!(refusal(import(Format::Text, b"notes", Extras::default())).contains("first line is not 'tree'"));
+    assert!(refusal(import(Format::Text, b"notes", Extras::default(), None)).contains("first line is not 'tree'"));
     let extras = Extras { margin: false, leaf: true };
-    assert!(refusal(import(Format::Json, &read("xgb-linear.json"), extras)).contains("no leaves"));
+    assert!(refusal(import(Format::Json, &read("xgb-linear.json"), extras, None)).contains("no leaves"));
 }
 
 #[test]

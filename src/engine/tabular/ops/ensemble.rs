@@ -1,12 +1,15 @@
 //! TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble.
 
 use super::scores::{Labels, PostTransform, argmax, logistic};
-use super::{Op, Outputs, RunError, floats, matrix, one, operand, tensor, two};
+use super::{Call, Op, Outputs, RunError, floats, matrix, one, operand, tensor, two};
+use crate::engine::Origin;
+use crate::engine::cache::{self, Entry, Place};
 use crate::engine::onnx::Attributes;
 use crate::engine::tabular::forest::ensemble::Ensemble;
 use crate::engine::tabular::forest::{Forest, Rows, onnx, onnx5};
 use crate::tensor::{DType, Data, Tensor};
 use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A forest whose targets are numbers.
 pub struct Regressor {
@@ -14,17 +17,20 @@ pub struct Regressor {
     post: PostTransform,
     /// The scores are of the rows' type, else FP32 always.
     typed: bool,
+    origin: Origin,
 }
 
 impl Regressor {
-    pub fn new(attributes: &Attributes) -> Result<Self, String> {
-        let forest = forest(&onnx::regressor(attributes)?)?;
-        Ok(Self { forest, post: PostTransform::new(attributes)?, typed: false })
+    pub fn new(call: &Call<'_>) -> Result<Self, String> {
+        let attributes = call.attributes();
+        let (forest, origin) = forest(call, targets(attributes), || onnx::regressor(attributes))?;
+        Ok(Self { forest, post: PostTransform::new(attributes)?, typed: false, origin })
     }
 
     /// TreeEnsemble, whose attributes are numbers where its forerunners' are words.
-    pub fn of_version_5(attributes: &Attributes) -> Result<Self, String> {
-        let forest = forest(&onnx5::tree_ensemble(attributes)?)?;
+    pub fn of_version_5(call: &Call<'_>) -> Result<Self, String> {
+        let attributes = call.attributes();
+        let (forest, origin) = forest(call, targets(attributes), || onnx5::tree_ensemble(attributes))?;
         let post = match attributes.int("post_transform", 0) {
             0 => PostTransform::None,
             1 => PostTransform::Softmax,
@@ -33,7 +39,7 @@ impl Regressor {
             4 => return Err("post_transform PROBIT is not supported".into()),
             other => return Err(format!("unknown post_transform {other}, expected 0 to 4")),
         };
-        Ok(Self { forest, post, typed: true })
+        Ok(Self { forest, post, typed: true, origin })
     }
 }
 
@@ -58,6 +64,10 @@ impl Op for Regressor {
         self.forest.memory_bytes()
     }
 
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+
     fn describe(&self) -> Vec<String> {
         self.forest.describe()
     }
@@ -69,6 +79,7 @@ pub struct Classifier {
     labels: Labels,
     post: PostTransform,
     binary: Option<Binary>,
+    origin: Origin,
 }
 
 /// Two classes of which the trees score only one: the score's meaning decides the other's.
@@ -81,7 +92,8 @@ enum Binary {
 }
 
 impl Classifier {
-    pub fn new(attributes: &Attributes) -> Result<Self, String> {
+    pub fn new(call: &Call<'_>) -> Result<Self, String> {
+        let attributes = call.attributes();
         let labels = Labels::new(attributes)?;
         let ids = attributes.ints("class_ids");
         let one_sided = labels.len() == 2 && ids.windows(2).all(|pair| pair[0] == pair[1]);
@@ -90,11 +102,11 @@ impl Classifier {
             true => Binary::Probability,
             false => Binary::Margin,
         });
-        let ensemble = match binary {
-            Some(_) => onnx::one_sided_classifier(attributes)?,
-            None => onnx::classifier(attributes, labels.len())?,
+        let (forest, origin) = match binary {
+            Some(_) => forest(call, 1, || onnx::one_sided_classifier(attributes))?,
+            None => forest(call, labels.len(), || onnx::classifier(attributes, labels.len()))?,
         };
-        Ok(Self { forest: forest(&ensemble)?, labels, post: PostTransform::new(attributes)?, binary })
+        Ok(Self { forest, labels, post: PostTransform::new(attributes)?, binary, origin })
     }
 
     /// Scores to probabilities (in `row`) and the index of the class.
@@ -157,16 +169,47 @@ impl Op for Classifier {
         self.forest.memory_bytes()
     }
 
+    fn origin(&self) -> Origin {
+        self.origin
+    }
+
     fn describe(&self) -> Vec<String> {
         self.forest.describe()
     }
 }
 
-/// Lays the trees out and measures the kernels on them.
-fn forest(ensemble: &Ensemble) -> Result<Forest, String> {
-    let mut forest = Forest::new(ensemble)?;
-    forest.tune();
-    Ok(forest)
+/// The targets that a regressor names.
+fn targets(attributes: &Attributes) -> usize {
+    usize::try_from(attributes.int("n_targets", 1)).unwrap_or(0).max(1)
+}
+
+/// The node's forest: from the cache, or else the trees that `read` finds, laid out and measured.
+fn forest(
+    call: &Call<'_>,
+    targets: usize,
+    read: impl FnOnce() -> Result<Ensemble, String>,
+) -> Result<(Forest, Origin), String> {
+    // What a node gives has a name that no other node's results have.
+    let name =
+        |place: Place<'_>| place.name(&format!("onnx-{:016x}", xxh3_64(call.node.outputs.join("\0").as_bytes())));
+    let revive = |entry: &Entry| {
+        let forest = Forest::revive(cache::unarchive(entry.head()?)?, entry)?;
+        if forest.targets() == targets { Ok(forest) } else { Err("it has other targets than the node".into()) }
+    };
+    let kept = call.place.and_then(|place| place.cache.load(&name(place), revive));
+    let (mut forest, origin) = match kept {
+        Some(forest) => (forest, Origin::Cache),
+        None => {
+            let mut forest = Forest::new(&read()?)?;
+            forest.tune();
+            if let Some(place) = call.place {
+                place.cache.store(&name(place), |writer| forest.keep(writer));
+            }
+            (forest, Origin::File)
+        }
+    };
+    forest.trim();
+    Ok((forest, origin))
 }
 
 /// The scores of every row, and how many rows there are.

@@ -12,9 +12,10 @@ mod shape;
 mod table;
 mod text;
 
-use crate::engine::RunError;
+use crate::engine::cache::Place;
 use crate::engine::onnx::{Attributes, Node};
 use crate::engine::tabular::row::{Columns, Operand};
+use crate::engine::{Origin, RunError};
 use crate::tensor::Tensor;
 use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
@@ -38,6 +39,11 @@ pub trait Op: Send + Sync {
         0
     }
 
+    /// Whether the cache had it.
+    fn origin(&self) -> Origin {
+        Origin::File
+    }
+
     /// What its result's columns are made of, where each comes from one column of an input of the
     /// graph. Rows written by that must be what [`Op::run`] would give, to the bit.
     fn columns(&self, operands: &[Operand<'_>]) -> Option<Columns> {
@@ -56,6 +62,8 @@ pub struct Call<'a> {
     pub node: &'a Node,
     /// Version of the standard operator set.
     pub opset: i64,
+    /// Where in the cache the model belongs, if there is one.
+    pub place: Option<Place<'a>>,
 }
 
 impl Call<'_> {

@@ -43,7 +43,7 @@ impl Scan {
         let sliced =
             (0..slices).map(|at| (axes.get(at).copied().unwrap_or(0), back("scan_input_directions", at))).collect();
         let reversed = (0..graph.outputs.len() - states).map(|at| back("scan_output_directions", at)).collect();
-        Ok(Self { body: Program::new(&graph)?, sliced, states, reversed })
+        Ok(Self { body: Program::new(&graph, None)?, sliced, states, reversed })
     }
 
     /// How often the body runs: the length of the scanned axes, which must be one.
@@ -162,7 +162,7 @@ mod tests {
             outputs: vec!["last".into(), "all".into()],
             attributes: Attributes::new(&attributes),
         };
-        Scan::new(&Call { node: &node, opset: 18 })
+        Scan::new(&Call { node: &node, opset: 18, place: None })
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::ml::{categories, encode, features, labels, linear, normalize, scale, 
 use super::shape::{join, make, reshape, spread, take};
 use super::text::{normalizer, strings, tfidf, tokenizer};
 use super::{Call, Op, ensemble, scan};
+use crate::engine::cache::Place;
 use crate::engine::onnx::{Domain, Node};
 
 type Made = Result<Box<dyn Op>, String>;
@@ -22,7 +23,7 @@ fn made(op: impl Op + 'static) -> Made {
 }
 
 /// Prepares a node, or says what about it is not supported.
-pub fn build(node: &Node, opset: i64) -> Made {
+pub fn build(node: &Node, opset: i64, place: Option<Place<'_>>) -> Made {
     let name = node.op.as_str();
     let (table, refused) = match &node.domain {
         Domain::Onnx => (ONNX, ONNX_REFUSED),
@@ -31,7 +32,7 @@ pub fn build(node: &Node, opset: i64) -> Made {
         Domain::Other(_) => (&[][..], &[][..]),
     };
     if let Some((_, make)) = table.iter().find(|(known, _)| *known == name) {
-        return make(&Call { node, opset });
+        return make(&Call { node, opset, place });
     }
     match refused.iter().find(|(known, _)| *known == name) {
         Some((_, reason)) => Err(format!("not supported: {reason}")),
@@ -59,9 +60,9 @@ const ML: &[(&str, Maker)] = &[
     ("SVMClassifier", |call| made(svm::Classifier::new(call.attributes())?)),
     ("SVMRegressor", |call| made(svm::Regressor::new(call.attributes())?)),
     ("Scaler", |call| made(scale::Scaler::new(call.attributes())?)),
-    ("TreeEnsemble", |call| made(ensemble::Regressor::of_version_5(call.attributes())?)),
-    ("TreeEnsembleClassifier", |call| made(ensemble::Classifier::new(call.attributes())?)),
-    ("TreeEnsembleRegressor", |call| made(ensemble::Regressor::new(call.attributes())?)),
+    ("TreeEnsemble", |call| made(ensemble::Regressor::of_version_5(call)?)),
+    ("TreeEnsembleClassifier", |call| made(ensemble::Classifier::new(call)?)),
+    ("TreeEnsembleRegressor", |call| made(ensemble::Regressor::new(call)?)),
 ];
 
 const ML_REFUSED: &[(&str, &str)] = &[

@@ -253,7 +253,7 @@ fn no_attribute_and_no_operand_makes_an_operator_panic() {
     for (domain, name) in names().filter(|(_, op)| !op.starts_with("TreeEnsemble")) {
         for _ in 0..ROUNDS {
             let opset = dice.one(&[1, 9, 10, 11, 13, 18, 22]);
-            let Ok(op) = build(&node(&mut dice, domain, name), opset) else { continue };
+            let Ok(op) = build(&node(&mut dice, domain, name), opset, None) else { continue };
             made += 1;
             let count = dice.roll(4) + 1;
             let mut operands = dice.many(count, Dice::tensor);

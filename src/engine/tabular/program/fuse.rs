@@ -7,7 +7,7 @@ use crate::engine::{Dim, Signature};
 use crate::tensor::DType;
 use smallvec::SmallVec;
 
-impl Builder {
+impl Builder<'_> {
     /// The columns of the graph's inputs: tables `[rows, width]` of numbers, or of what may be encoded.
     pub(super) fn describe_inputs(&mut self, signature: &Signature) {
         if !signature.batchable() {

@@ -20,13 +20,14 @@ fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> Node {
 
 fn program(nodes: Vec<Node>, constants: &[(&str, Tensor)]) -> Result<Program, String> {
     let spec = |name: &str| TensorSpec::new(name, DType::F32, vec![Dim::Any(None)]);
-    Program::new(&Graph {
+    let graph = Graph {
         nodes,
         constants: constants.iter().map(|(name, tensor)| (name.to_string(), tensor.clone())).collect(),
         inputs: vec![spec("x")],
         outputs: vec![spec("y")],
         opset: 18,
-    })
+    };
+    Program::new(&graph, None)
 }
 
 fn vector(values: &[f32]) -> Tensor {
@@ -153,11 +154,11 @@ fn rows() -> Vec<Tensor> {
 
 #[test]
 fn rows_written_at_once_are_those_of_the_single_steps() {
-    let whole = Program::new(&pipeline()).expect("builds");
+    let whole = Program::new(&pipeline(), None).expect("builds");
     assert_eq!(whole.0.steps.iter().map(|step| step.what.as_str()).collect::<Vec<_>>(), ["rows", "Neg"]);
     // A builder that knows of no columns makes each step run by itself.
     let apart = pipeline();
-    let mut builder = Builder::new(&apart);
+    let mut builder = Builder::new(&apart, None);
     for node in &apart.nodes {
         builder.add(node).expect("builds");
         builder.columns.clear();

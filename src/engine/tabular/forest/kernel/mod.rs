@@ -13,6 +13,7 @@ mod portable;
 mod sieve;
 
 use super::compact::Compact;
+use rkyv::{Archive, Deserialize, Serialize};
 
 pub use sieve::Sieve;
 
@@ -22,7 +23,7 @@ pub const LANES: usize = 32;
 const STRIDE: u32 = 4;
 
 /// How a walk is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum Kernel {
     /// Plain code, eight lanes at a time.
     Portable8,

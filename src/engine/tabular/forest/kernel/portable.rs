@@ -33,6 +33,7 @@ unsafe fn walk<const N: usize, const MISSING: bool>(
     steps: u32,
 ) {
     let (shift, mask, flag) = (forest.format.shift, forest.format.distance_mask(), forest.format.missing_second());
+    let nodes = &forest.nodes[..];
     let mut left = steps;
     while left > 0 {
         let mut moved = 0;
@@ -40,7 +41,7 @@ unsafe fn walk<const N: usize, const MISSING: bool>(
             moved = 0;
             for lane in 0..N {
                 // SAFETY: every place and column is in range, as the caller says.
-                let Packed { threshold, link } = unsafe { *forest.nodes.get_unchecked(at[lane] as usize) };
+                let Packed { threshold, link } = unsafe { *nodes.get_unchecked(at[lane] as usize) };
                 let column = (rows[lane] + (link >> shift)) as usize;
                 // SAFETY: as above.
                 let x = unsafe { *values.get_unchecked(column) };

@@ -4,10 +4,11 @@
 //! of it. Comparisons are exact, so all of them leave the same leaves.
 
 use crate::engine::tabular::forest::bits::{Bits, ROWS, Span, Test, Tests};
+use rkyv::{Archive, Deserialize, Serialize};
 use std::ops::BitAndAssign;
 
 /// The instruction set that the loop is compiled for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub enum Sieve {
     Portable,
     Avx2,
@@ -75,8 +76,8 @@ fn avx512(bits: &Bits, columns: &[f32], then: &mut impl FnMut(usize, &Span, &[u3
 #[inline(always)]
 fn all(bits: &Bits, columns: &[f32], then: &mut impl FnMut(usize, &Span, &[u32; ROWS])) {
     match &bits.tests {
-        Tests::Narrow(tests) => each(bits, tests, columns, u32::trailing_zeros, u32::MAX, then),
-        Tests::Wide(tests) => each(bits, tests, columns, u64::trailing_zeros, u64::MAX, then),
+        Tests::Narrow(tests) => each(bits, &tests[..], columns, u32::trailing_zeros, u32::MAX, then),
+        Tests::Wide(tests) => each(bits, &tests[..], columns, u64::trailing_zeros, u64::MAX, then),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::tabular::forest::score::Strategy as How;
 use crate::engine::tabular::forest::{Forest, Rows};
 use proptest::prelude::*;
 
-const FEATURES: usize = 5;
+pub(super) const FEATURES: usize = 5;
 /// Thresholds and values that meet each other exactly, and the ends of the line.
 const NUMBERS: [f64; 12] =
     [f64::NEG_INFINITY, -1.5, -1e-40, -0.0, 0.0, 1e-36, 0.1, 0.5, 1.5, 2.0, 3.4028234663852886e38, f64::INFINITY];
@@ -76,7 +76,7 @@ fn lay_out(shape: &Shape, nodes: &mut Vec<Node>, votes: &mut Vec<Vote>) -> u32 {
 }
 
 prop_compose! {
-    fn ensemble()(kinds in prop::sample::select(vec![Kinds::Uniform, Kinds::Comparisons, Kinds::All]),
+    pub(super) fn ensemble()(kinds in prop::sample::select(vec![Kinds::Uniform, Kinds::Comparisons, Kinds::All]),
                   targets in 1u32..5, votes in 0usize..4, odd in any::<bool>(),
                   aggregate in prop::sample::select(vec![Aggregate::Sum, Aggregate::Sum, Aggregate::Average, Aggregate::Min, Aggregate::Max]))
                  (shapes in prop::collection::vec(shape(kinds, votes..votes + 2, targets, odd), 1..70),
@@ -94,7 +94,7 @@ prop_compose! {
     }
 }
 
-fn rows() -> impl Strategy<Value = Vec<f64>> {
+pub(super) fn rows() -> impl Strategy<Value = Vec<f64>> {
     let with_missing = [&NUMBERS[..], &[f64::NAN, 1e-50, 0.1 + 1e-12]].concat();
     let values = prop_oneof![Just(NUMBERS.to_vec()), Just(with_missing)];
     (values, 1usize..150)
@@ -133,7 +133,7 @@ fn near(got: &[f64], want: &[f64]) -> bool {
 }
 
 /// Every way to find leaves on this processor.
-fn ways() -> Vec<How> {
+pub(super) fn ways() -> Vec<How> {
     let walks = Kernel::available().into_iter().flat_map(|kernel| [1, 4, 8, 32].map(|rows| How::Walk { kernel, rows }));
     walks.chain(Sieve::available().into_iter().map(How::Bits)).collect()
 }
@@ -176,7 +176,7 @@ proptest! {
     fn what_is_packed_is_sound(ensemble in ensemble()) {
         let order: Vec<(usize, u32)> = ensemble.check().expect("sound").into_iter().enumerate().collect();
         if let Some(packed) = Compact::new(&ensemble, &order, |_, leaf| leaf) {
-            prop_assert!(packed.is_sound());
+            prop_assert!(packed.is_sound(None));
         }
     }
 }

@@ -2,4 +2,5 @@
 
 mod files;
 mod files5;
+mod kept;
 mod kernels;

@@ -41,7 +41,7 @@ impl Objective {
             "reg:logistic" => (SIGMOID, Answer::Values, Base::Logit),
             "binary:logistic" => (SIGMOID, Answer::Classes, Base::Logit),
             // Up to 1.2 this objective took its base score for a probability.
-            "binary:logitraw" if version < &[1, 3] => (Link::Identity, Answer::Values, Base::Logit),
+            "binary:logitraw" if version < [1, 3].as_slice() => (Link::Identity, Answer::Values, Base::Logit),
             "binary:logitraw" => (Link::Identity, Answer::Values, Base::Margin),
             "binary:hinge" => (Link::Step, Answer::Classes, Base::Margin),
             "multi:softprob" | "multi:softmax" => (Link::Softmax, Answer::Classes, Base::Margin),
