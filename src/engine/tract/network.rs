@@ -31,6 +31,8 @@ struct Plans {
     memory: usize,
 }
 
+/// Rows with more elements than this are not tried in batches: 64 of them take 64 MiB.
+const SIZED_ELEMENTS: usize = 1 << 18;
 /// Networks with more weights than this get no plans for other sizes: each holds weights of its own.
 const SIZED_BYTES: usize = 256 << 20;
 
@@ -61,6 +63,14 @@ impl Network {
             (None, sizes) => format!("plans for pieces of so many rows: {sizes}"),
         }
     }
+}
+
+/// Elements of a row, where they are known; the file may claim any number.
+fn row_elements(spec: &TensorSpec) -> Option<usize> {
+    spec.dims.iter().skip(1).try_fold(1usize, |all, dim| match dim {
+        Dim::Fixed(n) => all.checked_mul(*n),
+        Dim::Any(_) => None,
+    })
 }
 
 /// Loads and simplifies the network, axis 0 of every input a symbol where it counts rows.
@@ -135,8 +145,8 @@ impl Session for State {
 impl Plans {
     /// Keeps plans for the sizes at which they are faster, if the network's inputs can be made up.
     fn try_sizes(&mut self, typed: &TypedModel) {
-        let fixed = |spec: &TensorSpec| spec.dims.iter().skip(1).all(|dim| matches!(dim, Dim::Fixed(_)));
-        let known = self.signature.batchable() && self.signature.inputs.iter().all(fixed);
+        let small = |spec: &TensorSpec| row_elements(spec).is_some_and(|elements| elements <= SIZED_ELEMENTS);
+        let known = self.signature.batchable() && self.signature.inputs.iter().all(small);
         if !known || self.memory > SIZED_BYTES {
             return;
         }
