@@ -1,6 +1,6 @@
 //! Tree models in the files that the training libraries write themselves, with no ONNX between.
 //!
-//! Every reader turns its file into [`model::Parts`]: an [`Ensemble`](super::forest::ensemble) (or
+//! Every reader turns its file into `model::Parts`: an `Ensemble` (or
 //! the weights of a linear booster), the link that makes margins into answers, and the names of the
 //! columns. What a reader does not know it refuses; nothing is guessed.
 
