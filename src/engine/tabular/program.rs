@@ -1,6 +1,6 @@
 //! A graph turned into steps over numbered slots.
 
-use super::ops::{self, Op};
+use super::ops::{self, Op, at_most};
 use crate::engine::onnx::{Domain, Graph, Node};
 use crate::engine::{Prepared, RunError, Session, Signature};
 use crate::tensor::Tensor;
@@ -137,6 +137,11 @@ impl Plan {
     }
 }
 
+/// Elements of a constant that is computed at load, where its operands have less than half as many.
+const FOLDED_ELEMENTS: usize = 1 << 20;
+/// Bytes of all of these, beside some for each byte that the file stores.
+const FOLDED_BYTES: usize = 16 << 20;
+
 /// Names to sources while the steps are laid out.
 struct Builder {
     names: HashMap<String, Source>,
@@ -145,6 +150,9 @@ struct Builder {
     slots: usize,
     memory: usize,
     opset: i64,
+    /// Bytes of constants in the file, and of those computed from them.
+    stored: usize,
+    folded: usize,
 }
 
 impl Builder {
@@ -157,6 +165,8 @@ impl Builder {
             slots: 0,
             memory: 0,
             opset: graph.opset,
+            stored: graph.constants.values().map(Tensor::bytes).sum(),
+            folded: 0,
         };
         for (name, tensor) in &graph.constants {
             builder.constant(name.clone(), tensor.clone());
@@ -183,9 +193,16 @@ impl Builder {
         match self.all_constant(&inputs) {
             Some(operands) if !operands.is_empty() || node.op == "Constant" => {
                 // What does not depend on a request is computed at load.
-                let results = op.run(&operands).map_err(|error| error.to_string())?;
+                let given: usize = operands.iter().map(|tensor| tensor.data().len()).sum();
+                let results = at_most(FOLDED_ELEMENTS.max(2 * given), || op.run(&operands));
+                let results = results.map_err(|error| error.to_string())?;
                 for (name, result) in node.outputs.iter().zip(results) {
+                    let sum = if node.op == "Constant" { &mut self.stored } else { &mut self.folded };
+                    *sum += result.bytes();
                     self.constant(name.clone(), result);
+                }
+                if self.folded > FOLDED_BYTES + 8 * self.stored {
+                    return Err("the constants that the graph computes take far more memory than it stores".into());
                 }
             }
             _ => {
@@ -340,6 +357,18 @@ mod tests {
         let nodes = vec![node("Neg", &["c"], &["d"]), node("Add", &["x", "d"], &["y"])];
         let program = program(nodes, &[("c", vector(&[1.0]))]).expect("builds");
         assert_eq!((program.0.steps.len(), run(&program, &[5.0])), (1, vec![4.0]));
+    }
+
+    #[test]
+    fn constants_computed_at_load_stay_in_proportion_to_the_file() {
+        let shape = |n: i64| Tensor::of([1], vec![n]).expect("fits");
+        let filled = |name: &str| node("ConstantOfShape", &["shape"], &[name]);
+        let add = || node("Add", &["x", "a"], &["y"]);
+        let refused = |nodes, n| program(nodes, &[("shape", shape(n))]).err().expect("refused");
+        assert!(refused(vec![filled("a"), add()], FOLDED_ELEMENTS as i64 + 1).contains("more than"));
+        let many = (0..6).map(|_| filled("a")).chain([add()]).collect();
+        assert!(refused(many, FOLDED_ELEMENTS as i64).contains("far more memory"));
+        assert!(program(vec![filled("a"), add()], &[("shape", shape(1 << 20))]).is_ok());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::tensor::Tensor;
 use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
 
+pub use operands::at_most;
 pub use table::{build, names};
 
 /// An operator's results.
