@@ -178,6 +178,9 @@ impl Forest {
     /// Measures which kernel is fastest here, and takes it from now on.
     pub fn tune(&mut self) {
         let Some(compact) = &self.compact else { return };
+        if !tune::is_worth_it(self.features, self.targets) {
+            return;
+        }
         let rows = tune::trial_rows(compact);
         let mut out = vec![0.0; tune::TRIAL_ROWS * self.targets];
         let mut tuning = Tuning::measured(self.bits.is_some(), |strategy, from, count| {

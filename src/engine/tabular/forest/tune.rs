@@ -21,6 +21,15 @@ const TIME: Duration = Duration::from_millis(150);
 const FINALISTS: usize = 4;
 const RUNS: usize = 3;
 
+/// Columns and scores up to which a trial is held. Its rows are made up on a file's word, and beyond
+/// this the reading of a row costs more than any walk saves.
+const WIDEST: usize = 1 << 15;
+
+/// Whether forests of such rows and scores are measured.
+pub fn is_worth_it(features: usize, targets: usize) -> bool {
+    features.saturating_add(targets) <= WIDEST
+}
+
 /// The strategy for each size, and what it was measured to cost.
 #[derive(Clone, Debug)]
 pub struct Tuning {
