@@ -20,6 +20,8 @@ pub fn import(bytes: &[u8]) -> Result<Loaded, LoadError> {
     refuse_unknown_domains(&graph)?;
     if let Some(node) = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft)) {
         let reason = format!("the graph uses {node}");
+        // The graph has what it needs, and a large forest is held often enough.
+        drop(proto);
         let model = Arc::new(tabular::Program::new(&graph).map_err(LoadError::Unsupported)?);
         return Ok(Loaded { model, choice: Choice { engine: tabular::NAME, reason } });
     }
