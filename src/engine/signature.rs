@@ -110,6 +110,12 @@ impl Signature {
         self.outputs.iter().position(|spec| spec.name == name)
     }
 
+    /// Elements in one row of all inputs together, where every axis behind the first is fixed and the
+    /// number is none that no memory could hold.
+    pub fn row_elements(&self) -> Option<usize> {
+        self.inputs.iter().try_fold(0usize, |sum, spec| sum.checked_add(spec.row_elements()?))
+    }
+
     pub fn batchable(&self) -> bool {
         self.batch == BatchAxis::Rows
     }

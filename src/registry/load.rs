@@ -19,8 +19,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Rows of the larger batch by which a row's cost is measured.
+/// Rows of the larger batch by which a row's cost is measured, and elements that it has at most
+/// where two rows have fewer.
 const COST_ROWS: usize = 32;
+const COST_ELEMENTS: usize = 1 << 22;
 /// Time spent on measuring each batch size.
 const COST_TIME: Duration = Duration::from_millis(3);
 
@@ -58,7 +60,7 @@ fn load_unguarded(
     let loaded = engine::import(files.format, &files.model, manifest.extras, place);
     let loaded = loaded.map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let prepared = loaded.model.as_ref();
-    check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;
+    let row = check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;
     let cases = check_golden(prepared, files.golden.as_deref())?;
     // The model file's own names come behind those of the reference data, where these fit.
     let own = prepared.columns();
@@ -68,7 +70,8 @@ fn load_unguarded(
     let mut notes = Vec::new();
     let sample = sample(prepared.signature(), &cases);
     let merge = may_merge(&loaded, &sample, &mut notes);
-    let cost = measure(prepared, &sample, merge, &mut notes)?;
+    let many = (COST_ELEMENTS / row.max(1)).clamp(2, COST_ROWS);
+    let cost = measure(prepared, &sample, merge.then_some(many), &mut notes)?;
     let trial = if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample };
     let work = Work { model: loaded.model.clone(), cost, merge, trial };
     let lane = Lane::new(work, manifest.lane(&settings.batching), pool, settings.sessions)
@@ -91,9 +94,17 @@ fn load_unguarded(
     })
 }
 
-/// Memory that a load may take at its peak, for each byte of the model file: the file itself, the
-/// decoded graph, the prepared model and its plans.
-const PEAK_PER_BYTE: u64 = 5;
+/// Memory that a load may take at its peak, for each byte of the model file: the file itself, what is
+/// read from it, the prepared model and its plans. As `tidegate check` was measured to take it for
+/// files of 20 to 40 MB; docs/reliability.md has the figures.
+fn peak_per_byte(format: Format) -> u64 {
+    match format {
+        // Dense networks, whose plans for so many rows each hold the weights; forests take 7.
+        Format::Onnx => 10,
+        Format::Ubj => 4,
+        Format::Json | Format::Text => 3,
+    }
+}
 /// And what it takes whatever the size.
 const PEAK_BASE: u64 = 16 << 20;
 
@@ -101,7 +112,8 @@ const PEAK_BASE: u64 = 16 << 20;
 /// memory would take every other model along.
 fn check_memory(found: &FoundVersion) -> Result<(), LoadFailure> {
     let Some(file) = found.model_file() else { return Ok(()) };
-    let needed = file.len.saturating_mul(PEAK_PER_BYTE).saturating_add(PEAK_BASE);
+    let format = Format::of_file_name(&file.name).unwrap_or(Format::Onnx);
+    let needed = file.len.saturating_mul(peak_per_byte(format)).saturating_add(PEAK_BASE);
     match memory::available() {
         Some(available) if needed > available.bytes => Err(LoadFailure::Unreadable(format!(
             "loading may take {} MiB, but {} leaves {} MiB; it is tried again later",
@@ -113,22 +125,26 @@ fn check_memory(found: &FoundVersion) -> Result<(), LoadFailure> {
     }
 }
 
-/// Elements that a row may have: a file that claims more would have us take memory on its word.
-const MOST_ELEMENTS: usize = 1 << 26;
+/// Elements that a row may have in all inputs together: a file that claims more would have us take
+/// memory on its word.
+const MOST_ELEMENTS: usize = 1 << 24;
 
-fn check_sizes(signature: &Signature) -> Result<(), String> {
+/// Answers how many elements a row has, axes of free length counted once.
+fn check_sizes(signature: &Signature) -> Result<usize, String> {
+    let mut sum = 0usize;
     for spec in &signature.inputs {
-        let fixed = spec.dims.iter().map(|dim| if let Dim::Fixed(n) = dim { *n } else { 1 });
-        let elements = fixed.clone().try_fold(1usize, usize::checked_mul).filter(|elements| *elements <= MOST_ELEMENTS);
-        if elements.is_none() {
+        let mut fixed = spec.dims.iter().map(|dim| if let Dim::Fixed(n) = dim { *n } else { 1 });
+        let elements = fixed.try_fold(1usize, usize::checked_mul);
+        sum = sum.saturating_add(elements.unwrap_or(usize::MAX));
+        if sum > MOST_ELEMENTS {
             return Err(format!(
-                "input '{}' has shape {}: more than {MOST_ELEMENTS} elements",
+                "input '{}' has shape {}: a row has more than {MOST_ELEMENTS} elements",
                 spec.name,
                 spec.shape_text()
             ));
         }
     }
-    Ok(())
+    Ok(sum)
 }
 
 /// The contents of a version's files, known to be of one moment.
@@ -293,11 +309,19 @@ fn may_merge(loaded: &Loaded, sample: &[Tensor], notes: &mut Vec<String>) -> boo
     }
 }
 
-/// Runs the sample until the times settle; the fastest run of each size counts.
-fn measure(model: &dyn Prepared, sample: &[Tensor], merge: bool, notes: &mut Vec<String>) -> Result<Cost, LoadFailure> {
+/// Runs the sample until the times settle; the fastest run of each size counts. `many` is the larger
+/// size, for models whose rows may be merged.
+fn measure(
+    model: &dyn Prepared,
+    sample: &[Tensor],
+    many: Option<usize>,
+    notes: &mut Vec<String>,
+) -> Result<Cost, LoadFailure> {
     let mut session = model.session().map_err(|error| LoadFailure::Failed(error.to_string()))?;
-    let one: Vec<Tensor> =
-        if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample.to_vec() };
+    let one: Vec<Tensor> = match many {
+        Some(_) => sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect(),
+        None => sample.to_vec(),
+    };
     let fixed = match fastest(session.as_mut(), &one) {
         Ok(time) => time,
         // Made-up values may be none that the model takes. It is served, but never inline.
@@ -307,12 +331,12 @@ fn measure(model: &dyn Prepared, sample: &[Tensor], merge: bool, notes: &mut Vec
         }
         Err(error) => return Err(LoadFailure::Failed(format!("the warm-up failed: {error}"))),
     };
-    if !merge {
+    let Some(rows) = many else {
         return Ok(Cost { fixed, per_row: Duration::ZERO });
-    }
-    let many = fastest(session.as_mut(), &repeat_rows(sample, COST_ROWS));
+    };
+    let many = fastest(session.as_mut(), &repeat_rows(sample, rows));
     let many = many.map_err(|error| LoadFailure::Failed(format!("the warm-up failed: {error}")))?;
-    let per_row = many.saturating_sub(fixed) / (COST_ROWS as u32 - 1);
+    let per_row = many.saturating_sub(fixed) / (rows as u32 - 1);
     Ok(Cost { fixed: fixed.saturating_sub(per_row), per_row })
 }
 
@@ -338,4 +362,25 @@ fn repeat_rows(sample: &[Tensor], rows: usize) -> Vec<Tensor> {
         Tensor::stack(&parts).ok().flatten()
     };
     sample.iter().filter_map(repeat).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::TensorSpec;
+    use crate::tensor::DType;
+
+    fn signature(widths: &[usize]) -> Signature {
+        let spec = |width: &usize| TensorSpec::new("x", DType::F32, vec![Dim::Any(None), Dim::Fixed(*width)]);
+        Signature::new(widths.iter().map(spec).collect(), Vec::new())
+    }
+
+    #[test]
+    fn rows_that_no_caller_could_send_are_refused() {
+        assert_eq!(check_sizes(&signature(&[3, 5])), Ok(8));
+        assert_eq!(check_sizes(&signature(&[MOST_ELEMENTS])), Ok(MOST_ELEMENTS));
+        for widths in [&[MOST_ELEMENTS, 1][..], &[usize::MAX], &[usize::MAX, usize::MAX]] {
+            assert!(check_sizes(&signature(widths)).expect_err("too wide").contains("more than"), "{widths:?}");
+        }
+    }
 }

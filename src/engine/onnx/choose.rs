@@ -22,6 +22,8 @@ pub fn import(bytes: &[u8], place: Option<Place<'_>>) -> Result<Loaded, LoadErro
     refuse_unknown_domains(&graph)?;
     if let Some(node) = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft)) {
         let reason = format!("the graph uses {node}");
+        // The graph has what it needs, and a large forest is held often enough.
+        drop(proto);
         let program = tabular::Program::new(&graph, place).map_err(LoadError::Unsupported)?;
         return Ok(loaded(program, reason));
     }

@@ -5,6 +5,7 @@ mod choose;
 mod constant;
 mod decode;
 mod graph;
+mod weigh;
 mod zipmap;
 
 pub use attributes::Attributes;

@@ -2,7 +2,7 @@
 
 mod fuse;
 
-use super::ops::{self, Op};
+use super::ops::{self, Op, at_most};
 use super::row::Columns;
 use crate::engine::cache::Place;
 use crate::engine::onnx::{Domain, Graph, Node};
@@ -148,6 +148,11 @@ impl Plan {
     }
 }
 
+/// Elements of a constant that is computed at load, where its operands have less than half as many.
+const FOLDED_ELEMENTS: usize = 1 << 20;
+/// Bytes of all of these, beside some for each byte that the file stores.
+const FOLDED_BYTES: usize = 16 << 20;
+
 /// Names to sources while the steps are laid out.
 struct Builder<'a> {
     names: HashMap<String, Source>,
@@ -159,6 +164,9 @@ struct Builder<'a> {
     memory: usize,
     opset: i64,
     place: Option<Place<'a>>,
+    /// Bytes of constants in the file, and of those computed from them.
+    stored: usize,
+    folded: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -173,6 +181,8 @@ impl<'a> Builder<'a> {
             memory: 0,
             opset: graph.opset,
             place,
+            stored: graph.constants.values().map(Tensor::bytes).sum(),
+            folded: 0,
         };
         builder.describe_inputs(&Signature::new(graph.inputs.clone(), graph.outputs.clone()));
         for (name, tensor) in &graph.constants {
@@ -200,9 +210,16 @@ impl<'a> Builder<'a> {
         match self.all_constant(&inputs) {
             Some(operands) if !operands.is_empty() || node.op == "Constant" => {
                 // What does not depend on a request is computed at load.
-                let results = op.run(&operands).map_err(|error| error.to_string())?;
+                let given: usize = operands.iter().map(|tensor| tensor.data().len()).sum();
+                let results = at_most(FOLDED_ELEMENTS.max(2 * given), || op.run(&operands));
+                let results = results.map_err(|error| error.to_string())?;
                 for (name, result) in node.outputs.iter().zip(results) {
+                    let sum = if node.op == "Constant" { &mut self.stored } else { &mut self.folded };
+                    *sum += result.bytes();
                     self.constant(name.clone(), result);
+                }
+                if self.folded > FOLDED_BYTES + 8 * self.stored {
+                    return Err("the constants that the graph computes take far more memory than it stores".into());
                 }
             }
             _ => {

@@ -31,10 +31,10 @@ struct Plans {
     memory: usize,
 }
 
-/// Rows with more elements than this are not tried in batches: 64 of them take 64 MiB.
-const SIZED_ELEMENTS: usize = 1 << 18;
 /// Networks with more weights than this get no plans for other sizes: each holds weights of its own.
 const SIZED_BYTES: usize = 256 << 20;
+/// Elements of the inputs that sizes are tried with: a file may claim rows of any width.
+const TRIED_ELEMENTS: usize = 1 << 24;
 
 impl Network {
     /// Prepares the plans; the error is tract's reason.
@@ -63,14 +63,6 @@ impl Network {
             (None, sizes) => format!("plans for pieces of so many rows: {sizes}"),
         }
     }
-}
-
-/// Elements of a row, where they are known; the file may claim any number.
-fn row_elements(spec: &TensorSpec) -> Option<usize> {
-    spec.dims.iter().skip(1).try_fold(1usize, |all, dim| match dim {
-        Dim::Fixed(n) => all.checked_mul(*n),
-        Dim::Any(_) => None,
-    })
 }
 
 /// Loads and simplifies the network, axis 0 of every input a symbol where it counts rows.
@@ -145,15 +137,15 @@ impl Session for State {
 impl Plans {
     /// Keeps plans for the sizes at which they are faster, if the network's inputs can be made up.
     fn try_sizes(&mut self, typed: &TypedModel) {
-        let small = |spec: &TensorSpec| row_elements(spec).is_some_and(|elements| elements <= SIZED_ELEMENTS);
-        let known = self.signature.batchable() && self.signature.inputs.iter().all(small);
-        if !known || self.memory > SIZED_BYTES {
+        let most = self.signature.row_elements().map_or(0, |elements| TRIED_ELEMENTS / elements.max(1));
+        if !self.signature.batchable() || self.memory > SIZED_BYTES || most == 0 {
             return;
         }
         let tried = || {
             Sizes::tried(
                 self.sizes.plans.first().map(|(_, one)| one.clone()),
                 self.any.is_some(),
+                most,
                 |rows| sized(typed, &self.signature, rows).map_err(|error| RunError::Engine(words(&error))),
                 |plan, rows| {
                     let zeros = self.nothing(rows)?;
@@ -274,6 +266,37 @@ mod tests {
             for (want, got) in want.iter().zip(&got) {
                 compare(want, got, Closeness { rtol: 1e-5, atol: 1e-6 }).expect("the same answers");
             }
+        }
+    }
+
+    /// `y = relu(x)` over rows of so many elements.
+    fn relu(width: i64) -> pb::ModelProto {
+        use pb::tensor_shape_proto::{Dimension, dimension::Value};
+        let dims = [None, Some(Value::DimValue(width))].map(|value| Dimension { value, ..Default::default() });
+        let shape = Some(pb::TensorShapeProto { dim: dims.into() });
+        let tensor = pb::type_proto::Tensor { elem_type: pb::tensor_proto::DataType::Float as i32, shape };
+        let value = Some(pb::type_proto::Value::TensorType(tensor));
+        let end = |name: &str| pb::ValueInfoProto {
+            name: name.into(),
+            r#type: Some(pb::TypeProto { value: value.clone(), ..Default::default() }),
+            ..Default::default()
+        };
+        let (input, output) = (vec!["x".into()], vec!["y".into()]);
+        let node = pb::NodeProto { op_type: "Relu".into(), input, output, ..Default::default() };
+        let graph =
+            pb::GraphProto { node: vec![node], input: vec![end("x")], output: vec![end("y")], ..Default::default() };
+        let opset_import = vec![pb::OperatorSetIdProto { version: 17, ..Default::default() }];
+        pb::ModelProto { ir_version: 8, graph: Some(graph), opset_import, ..Default::default() }
+    }
+
+    #[test]
+    fn rows_of_any_width_cost_no_memory_until_a_request_brings_one() {
+        for width in [1 << 40, i64::MAX] {
+            let proto = relu(width);
+            let graph = Graph::new(&proto).expect("a graph");
+            let network = Network::new(&proto, &graph).expect("tract takes it");
+            let kept: Vec<usize> = network.0.sizes.plans.iter().map(|(rows, _)| *rows).collect();
+            assert_eq!(kept, [1], "{width}: nothing was tried");
         }
     }
 }

@@ -45,17 +45,18 @@ impl<P> Sizes<P> {
     }
 
     /// Tries the sizes: `make` makes a plan for so many rows, `run` runs a plan, or the one for any
-    /// number. Keeps what pays.
+    /// number. Sizes above `most` are not tried. Keeps what pays.
     pub fn tried<E>(
         one: Option<P>,
         free: bool,
+        most: usize,
         mut make: impl FnMut(usize) -> Result<P, E>,
         mut run: impl FnMut(Option<&P>, usize) -> Result<(), E>,
     ) -> Result<Self, E> {
         let began = Instant::now();
         let mut sizes = Self::unmeasured(None, free);
         let mut ready = one;
-        for rows in [1].into_iter().chain(SIZES).take_while(|_| began.elapsed() < TIME) {
+        for rows in [1].into_iter().chain(SIZES).take_while(|rows| *rows <= most && began.elapsed() < TIME) {
             if free {
                 sizes.any.push((rows, fastest(|| run(None, rows))?));
             }
@@ -171,7 +172,7 @@ mod tests {
     fn a_size_that_cannot_be_planned_is_left_out() {
         let make = |rows: usize| if rows == 16 { Err("no") } else { Ok(rows) };
         let mut runs = Vec::new();
-        let sizes = Sizes::tried(Some(1), false, make, |plan, rows| {
+        let sizes = Sizes::tried(Some(1), false, 99, make, |plan, rows| {
             runs.push((plan.copied(), rows));
             Ok(())
         });

@@ -101,6 +101,9 @@ pub enum Aggregate {
     Max,
 }
 
+/// Scores a row may have. More would have us take memory on a file's word.
+pub const MOST_TARGETS: usize = 1 << 16;
+
 /// LightGBM's `kZeroThreshold`: what is closer to zero counts as zero.
 const ZERO: f64 = 1e-35f32 as f64;
 
@@ -167,6 +170,9 @@ impl Ensemble {
         }
         if self.targets == 0 || self.features == 0 {
             return Err(format!("the ensemble has {} targets and {} features", self.targets, self.features));
+        }
+        if self.targets > MOST_TARGETS {
+            return Err(format!("the ensemble has {} targets, expected at most {MOST_TARGETS}", self.targets));
         }
         if !(self.base_values.is_empty() || self.base_values.len() == self.targets) {
             let got = self.base_values.len();

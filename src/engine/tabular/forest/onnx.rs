@@ -1,6 +1,6 @@
 //! TreeEnsembleClassifier and TreeEnsembleRegressor (`ai.onnx.ml` 1 and 3) to an [`Ensemble`].
 
-use super::ensemble::{Aggregate, Ensemble, Node, Split, Test, Tree, Vote};
+use super::ensemble::{Aggregate, Ensemble, MOST_TARGETS, Node, Split, Test, Tree, Vote};
 use super::places::Places;
 use crate::engine::onnx::Attributes;
 
@@ -65,6 +65,9 @@ fn read(attributes: &Attributes, votes: Votes<'_>, mut ensemble: Ensemble) -> Re
 fn base_values(mut values: Vec<f64>, targets: usize) -> Result<Vec<f64>, String> {
     if !(values.is_empty() || values.len() == 1 || values.len() == targets) {
         return Err(format!("base_values has {} entries, expected none, 1 or {targets}", values.len()));
+    }
+    if targets > MOST_TARGETS {
+        return Err(format!("the ensemble has {targets} targets, expected at most {MOST_TARGETS}"));
     }
     if values.len() == 1 {
         values.resize(targets, 0.0);

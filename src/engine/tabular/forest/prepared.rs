@@ -183,7 +183,10 @@ impl Forest {
     /// Measures which kernel is fastest here, and takes it from now on. Rows so wide that a trial
     /// would take memory on a file's word are left to the default choice.
     pub fn tune(&mut self) {
-        let Some(compact) = self.compact.as_ref().filter(|_| self.features <= tune::WIDEST) else { return };
+        let Some(compact) = &self.compact else { return };
+        if !tune::is_worth_it(self.features, self.targets) {
+            return;
+        }
         let rows = tune::trial_rows(compact);
         let mut out = vec![0.0; tune::TRIAL_ROWS * self.targets];
         let mut tuning = Tuning::measured(self.bits.is_some(), |strategy, from, count| {

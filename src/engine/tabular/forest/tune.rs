@@ -18,13 +18,20 @@ const SIZES: [usize; 4] = [1, 4, 16, 128];
 const SIDES: [usize; 4] = [1, 4, 8, 32];
 /// Rows of the trial.
 pub const TRIAL_ROWS: usize = 128;
-/// Columns up to which a trial is made: its rows take 32 MiB then.
-pub const WIDEST: usize = 1 << 16;
 /// What the first runs of one size may cost; the rest of the candidates is passed over.
 const TIME: Duration = Duration::from_millis(150);
 /// Candidates that run again, and how often; the fastest run counts.
 const FINALISTS: usize = 4;
 const RUNS: usize = 3;
+
+/// Columns and scores up to which a trial is held. Its rows are made up on a file's word, and beyond
+/// this the reading of a row costs more than any walk saves.
+const WIDEST: usize = 1 << 15;
+
+/// Whether forests of such rows and scores are measured.
+pub fn is_worth_it(features: usize, targets: usize) -> bool {
+    features.saturating_add(targets) <= WIDEST
+}
 
 /// Whether kernels are measured at all.
 static MEASURES: AtomicBool = AtomicBool::new(true);

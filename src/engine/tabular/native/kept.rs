@@ -2,11 +2,12 @@
 
 use super::lines::LinearTrees;
 use super::link::{Answer, Head};
-use super::model::{Engine, Inner, LeafLine, Linear, MOST_TARGETS};
+use super::model::{Engine, Inner, LeafLine, Linear};
 use super::names::Names;
 use super::trees::{self, Trees};
 use crate::engine::cache::{self, Entry, Place, Section, Writer};
 use crate::engine::tabular::forest::ensemble::Ensemble;
+use crate::engine::tabular::forest::ensemble::MOST_TARGETS;
 use crate::engine::{Extras, Format};
 use rkyv::{Archive, Deserialize, Serialize};
 use std::io;

@@ -15,9 +15,6 @@ const INPUT: &str = "input__0";
 const OUTPUT: &str = "output__0";
 const LABEL: &str = "label";
 
-/// Scores a row may have. More would have us take memory on a file's word.
-pub const MOST_TARGETS: usize = 1 << 16;
-
 /// What a reader makes of a file.
 pub struct Parts {
     pub scorer: Scorer,

@@ -130,6 +130,13 @@ fn what_does_not_hang_together_is_refused_in_words() {
 }
 
 #[test]
+fn wide_rows_cost_no_memory_until_a_request_brings_one() {
+    let wide = "\"num_feature\":\"200000000\",\"num_target\"";
+    let loaded = replaced("xgb-binary.json", "\"num_feature\":\"3\",\"num_target\"", wide).expect("it loads");
+    assert_eq!(loaded.model.signature().inputs[0].row_elements(), Some(200_000_000));
+}
+
+#[test]
 fn no_cut_file_is_taken_for_a_whole_one() {
     for name in FILES {
         let whole = read(name);

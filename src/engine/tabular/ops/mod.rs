@@ -21,6 +21,7 @@ use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
 
 pub use ml::encode::Encoder;
+pub use operands::at_most;
 pub use table::{build, names};
 
 /// An operator's results.

@@ -7,10 +7,29 @@ use super::Outputs;
 use crate::engine::RunError;
 use crate::tensor::{DType, Data, Element, Shape, Tensor, each};
 use std::borrow::Cow;
+use std::cell::Cell;
 
 /// The most elements that an operator makes where the length is told by values and not by the
 /// length of an operand: a request must not be able to ask for more memory than it sends.
 pub const MOST_ELEMENTS: usize = 1 << 26;
+
+thread_local! {
+    static MOST: Cell<usize> = const { Cell::new(MOST_ELEMENTS) };
+}
+
+/// Runs `work` while results may have so many elements at most: what a model file computes from its
+/// own constants is to stay in proportion to the file.
+pub fn at_most<T>(elements: usize, work: impl FnOnce() -> T) -> T {
+    /// Puts the bound back, also if an operator panics.
+    struct Restored(usize);
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            MOST.set(self.0);
+        }
+    }
+    let _restored = Restored(MOST.replace(elements.min(MOST_ELEMENTS)));
+    work()
+}
 
 /// The operand at `at`.
 pub fn operand<'a>(operands: &[&'a Tensor], at: usize) -> Result<&'a Tensor, RunError> {
@@ -81,9 +100,9 @@ pub fn volume(dims: &[usize]) -> usize {
     }
 }
 
-/// How many elements a new tensor holds, where that is at most [`MOST_ELEMENTS`].
+/// How many elements a new tensor holds, where that is at most [`MOST_ELEMENTS`], or what [`at_most`] says.
 pub fn length(dims: &[usize]) -> Result<usize, RunError> {
-    length_within(dims, MOST_ELEMENTS)
+    length_within(dims, MOST.get())
 }
 
 /// How many elements a new tensor holds, where that is at most `most`.
@@ -207,6 +226,13 @@ mod tests {
         assert!(axis(3, 3).is_err() && axis(-4, 3).is_err() && axis(i64::MIN, 3).is_err());
         assert_eq!((place(-1, 2), place(0, 2)), (Ok(1), Ok(0)));
         assert!(place(2, 2).is_err() && place(i64::MIN, 2).is_err() && place(0, 0).is_err());
+    }
+
+    #[test]
+    fn a_lower_bound_holds_while_it_is_asked_for() {
+        assert!(at_most(5, || length(&[6])).is_err() && at_most(6, || length(&[6])).is_ok());
+        assert!(std::panic::catch_unwind(|| at_most(5, || panic!("an operator"))).is_err());
+        assert_eq!((length(&[6]), at_most(usize::MAX, || length(&[MOST_ELEMENTS + 1]).is_ok())), (Ok(6), false));
     }
 
     #[test]

@@ -75,6 +75,18 @@ fn constants_are_folded_at_load() {
 }
 
 #[test]
+fn constants_computed_at_load_stay_in_proportion_to_the_file() {
+    let shape = |n: i64| Tensor::of([1], vec![n]).expect("fits");
+    let filled = |name: &str| node("ConstantOfShape", &["shape"], &[name]);
+    let add = || node("Add", &["x", "a"], &["y"]);
+    let refused = |nodes, n| program(nodes, &[("shape", shape(n))]).err().expect("refused");
+    assert!(refused(vec![filled("a"), add()], FOLDED_ELEMENTS as i64 + 1).contains("more than"));
+    let many = (0..6).map(|_| filled("a")).chain([add()]).collect();
+    assert!(refused(many, FOLDED_ELEMENTS as i64).contains("far more memory"));
+    assert!(program(vec![filled("a"), add()], &[("shape", shape(1 << 20))]).is_ok());
+}
+
+#[test]
 fn a_name_from_nowhere_is_told() {
     let error = program(vec![node("Neg", &["z"], &["y"])], &[]).err().expect("refused");
     assert_eq!(error, "operator Neg (node 'Neg'): its input 'z' comes from nowhere");

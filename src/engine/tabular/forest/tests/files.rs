@@ -182,3 +182,11 @@ fn broken_files_are_refused_with_a_reason() {
     assert!(refused(&stray).contains("names 7"));
     assert!(refused(&[]).contains("no nodes"));
 }
+
+#[test]
+fn targets_without_end_are_refused_before_any_is_held() {
+    let targets = attribute("n_targets", |proto| proto.i = i64::MAX, AttributeType::Int);
+    let base = attribute("base_values", |proto| proto.floats = vec![1.0], AttributeType::Floats);
+    let error = regressor(&Attributes::new(&[targets, base])).expect_err("no forest scores so much");
+    assert!(error.contains("expected at most"), "{error}");
+}

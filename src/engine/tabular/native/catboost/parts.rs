@@ -2,9 +2,9 @@
 
 use super::file::{Column, File, Symmetric};
 use crate::engine::LoadError;
-use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, Node, Split, Test, Tree, Vote};
+use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, MOST_TARGETS, Node, Split, Test, Tree, Vote};
 use crate::engine::tabular::native::link::{Answer, Head, Link};
-use crate::engine::tabular::native::model::{MOST_TARGETS, Parts, Scorer};
+use crate::engine::tabular::native::model::{Parts, Scorer};
 
 /// Makes a file ready to serve.
 pub fn parts(file: File) -> Result<Parts, LoadError> {

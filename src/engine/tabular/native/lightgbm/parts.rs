@@ -4,9 +4,9 @@ use super::head::Head;
 use super::objective::objective;
 use super::tree::{self, Lines};
 use crate::engine::LoadError;
-use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble};
+use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, MOST_TARGETS};
 use crate::engine::tabular::native::link;
-use crate::engine::tabular::native::model::{LeafLine, MOST_TARGETS, Parts, Scorer};
+use crate::engine::tabular::native::model::{LeafLine, Parts, Scorer};
 use crate::engine::tabular::native::names::Names;
 
 /// Reads a file and makes it ready to serve.

@@ -4,9 +4,9 @@ use super::file::{Booster, File};
 use super::objective::Objective;
 use super::tree::Trees;
 use crate::engine::LoadError;
-use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, Node, Test, Tree};
+use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, MOST_TARGETS, Node, Test, Tree};
 use crate::engine::tabular::native::link::{Answer, Head};
-use crate::engine::tabular::native::model::{Linear, MOST_TARGETS, Parts, Scorer};
+use crate::engine::tabular::native::model::{Linear, Parts, Scorer};
 use crate::engine::tabular::native::names::Names;
 
 /// Makes a file ready to serve.

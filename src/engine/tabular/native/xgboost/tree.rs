@@ -18,7 +18,7 @@ pub struct Trees {
     /// The number that the file gives each tree.
     pub ids: Vec<i64>,
     pub sets: Vec<Set>,
-    /// Words held by `sets`.
+    /// Words held by `sets` beyond what their lists account for.
     set_words: usize,
     /// Weights of a leaf, above 1 in trees that answer for all targets at once.
     pub leaf_size: usize,
@@ -26,8 +26,10 @@ pub struct Trees {
 
 /// XGBoost's own limit: whole numbers that an `f32` tells apart.
 const MOST_CATEGORY: i64 = 1 << 24;
-/// Memory of all sets together, 256 MiB in words. A short list can name a high category.
-const MOST_SET_WORDS: usize = 1 << 25;
+/// Words of a set that each category in its list accounts for.
+const WORDS_PER_CATEGORY: usize = 4;
+/// Words of all sets together beyond these, 16 MiB: a short list can name a high category.
+const MOST_SET_WORDS: usize = 1 << 21;
 
 /// The arrays as they are written.
 #[derive(Default)]
@@ -155,9 +157,9 @@ impl Arrays {
                 format!("node {node} names categories {start} and {size} more, but there are {}", self.categories.len())
             })?;
             let words = bits(members)?;
-            trees.set_words += words.len();
+            trees.set_words += words.len().saturating_sub(WORDS_PER_CATEGORY * members.len());
             if trees.set_words > MOST_SET_WORDS {
-                return Err("the sets of categories of all trees take more than 256 MiB".into());
+                return Err("short lists with high categories take more than 16 MiB in all trees".into());
             }
             let at = u32::try_from(trees.sets.len()).map_err(|_| "too many sets of categories")?;
             sets.insert(usize::try_from(*node).map_err(|_| format!("node {node} is negative"))?, at);
@@ -234,4 +236,27 @@ fn bits(members: &[i64]) -> Result<Vec<u64>, String> {
         bits[*member as usize / 64] |= 1 << (member % 64);
     }
     Ok(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Reader;
+
+    fn add_stump(category: i64, trees: &mut Trees) -> Result<(), Fault> {
+        let lists = r#""left_children": [1, -1, -1], "right_children": [2, -1, -1], "split_indices": [0, 0, 0],
+            "split_conditions": [0, 1, 2], "default_left": [0, 0, 0], "split_type": [1, 0, 0],
+            "categories_nodes": [0], "categories_segments": [0], "categories_sizes": [1]"#;
+        let text = format!(r#"{{{lists}, "categories": [{category}]}}"#);
+        read(&mut Reader::new(text.as_bytes(), 4), trees)
+    }
+
+    #[test]
+    fn short_lists_with_high_categories_are_bounded() {
+        let mut trees = Trees::default();
+        (0..1_000).try_for_each(|_| add_stump(7, &mut trees)).expect("small sets are as long as their lists");
+        (0..8).try_for_each(|_| add_stump(MOST_CATEGORY - 1, &mut trees)).expect("8 x 2 MiB");
+        let error = add_stump(MOST_CATEGORY - 1, &mut trees).expect_err("2 MiB more").0;
+        assert!(error.contains("high categories"), "{error}");
+    }
 }

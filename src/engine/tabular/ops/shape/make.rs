@@ -6,7 +6,7 @@ use crate::engine::onnx::{Attributes, dtype};
 use crate::engine::tabular::ops::broadcast::expand;
 use crate::engine::tabular::ops::math::cast::Cast;
 use crate::engine::tabular::ops::math::number::{Number, numbers};
-use crate::engine::tabular::ops::operands::{MOST_ELEMENTS, one, operand, tensor, typed, wrap};
+use crate::engine::tabular::ops::operands::{length, one, operand, tensor, typed, wrap};
 use crate::engine::tabular::ops::{Op, Outputs};
 use crate::tensor::{DType, Tensor};
 
@@ -111,7 +111,7 @@ impl Op for Range {
                 return Err(RunError::Engine("start, limit and delta must be one number each".into()));
             };
             let count = ((limit.to_f64() - start.to_f64()) / delta.to_f64()).ceil();
-            if count.is_nan() || count > MOST_ELEMENTS as f64 {
+            if count.is_nan() || length(&[count.max(0.0) as usize]).is_err() {
                 return Err(RunError::Input(format!("a range from {start:?} to {limit:?} by {delta:?} is too long")));
             }
             let step = |at: usize| start.add(T::from_f64(at as f64).mul(delta));
