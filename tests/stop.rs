@@ -5,6 +5,7 @@ mod common;
 use common::PATIENCE;
 use common::client::{Client, Request};
 use common::process::Process;
+use rustix::process::Signal;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -48,7 +49,7 @@ fn sigterm_under_load_loses_no_request() {
     let status = thread::scope(|scope| {
         let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| ask_until_closed(process.data, &answered))).collect();
         until_answered(&answered, 200);
-        process.signal("TERM");
+        process.signal(Signal::TERM);
         clients.into_iter().for_each(|client| client.join().expect("no request was lost"));
         answered.load(SeqCst)
     });
@@ -61,7 +62,7 @@ fn while_draining_it_is_alive_not_ready_and_still_answers() {
     let process = Process::start(&["--drain-delay", "2s"]);
     let mut admin = Client::connect(process.admin);
     assert_eq!(admin.ask(&Request::get("/readyz")).status, 200);
-    process.signal("TERM");
+    process.signal(Signal::TERM);
     let started = Instant::now();
     while admin.ask(&Request::get("/readyz")).status != 503 {
         assert!(started.elapsed() < PATIENCE, "it stays ready");
@@ -80,7 +81,7 @@ fn while_draining_it_is_alive_not_ready_and_still_answers() {
 #[test]
 fn sigint_does_not_wait_for_the_drain_delay() {
     let process = Process::start(&["--drain-delay", "1h"]);
-    process.signal("INT");
+    process.signal(Signal::INT);
     assert_eq!(process.wait().code(), Some(0));
 }
 
@@ -97,7 +98,7 @@ fn a_request_in_the_middle_of_its_body_is_finished() {
     while !String::from_utf8_lossy(&metrics().body).contains("tidegate_in_flight{model=\"diabetes\",version=\"1\"} 1") {
         assert!(started.elapsed() < PATIENCE, "never in flight");
     }
-    process.signal("TERM");
+    process.signal(Signal::TERM);
     while Client::connect(process.admin).ask(&Request::get("/readyz")).status != 503 {
         assert!(started.elapsed() < PATIENCE, "it stays ready");
     }

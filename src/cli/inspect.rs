@@ -7,7 +7,7 @@ use crate::engine::onnx::pb;
 use crate::registry::{FoundVersion, OutputKind, Version};
 use bytesize::ByteSize;
 use prost::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Names of columns that are shown.
@@ -49,7 +49,8 @@ fn show_file(found: &FoundVersion) {
     let by = [proto.producer_name.as_str(), &proto.producer_version].join(" ");
     let by = if by.trim().is_empty() { String::new() } else { format!(", by {}", by.trim()) };
     let sets = proto.opset_import.iter().map(|set| format!("{} {}", domain(&set.domain), set.version));
-    let sets: Vec<String> = sets.collect();
+    // A file may name a set twice.
+    let sets: Vec<String> = sets.collect::<BTreeSet<_>>().into_iter().collect();
     line("file", &format!("{size}, ONNX IR {}, operators of {}{by}", proto.ir_version, sets.join(" and ")));
     line("operators", &operators(&proto));
 }

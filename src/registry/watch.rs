@@ -392,7 +392,7 @@ fn log_loaded(version: &Version) {
         version = %version.number,
         generation = version.generation,
         engine = version.loaded.choice.engine,
-        load_ms = version.load_time.as_secs_f64() * 1e3,
+        load_ms = (version.load_time.as_secs_f64() * 1e6).round() / 1e3,
         from_cache = version.loaded.origin == Origin::Cache,
         "version loaded"
     );

@@ -1,6 +1,7 @@
 //! The real binary, started and stopped by signals.
 
 use super::{PATIENCE, models};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -41,9 +42,9 @@ impl Process {
         Self { data: port("listening on http://"), admin: port("admin on http://"), threads, child }
     }
 
-    pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
+    pub fn signal(&self, signal: Signal) {
+        let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
+        kill_process(process, signal).expect("it runs");
     }
 
     pub fn wait(mut self) -> ExitStatus {

@@ -24,7 +24,7 @@ impl Watcher {
         let next_look = self.look();
         match self.accept(&command) {
             Ok((model, versions)) => {
-                tracing::info!(%model, verb = command.verb.name(), ?versions, "asked for through the admin port");
+                tracing::info!(%model, verb = command.verb.name(), versions = words(&versions), "asked for through the admin port");
                 let Command { verb, answer, .. } = command;
                 let until = Instant::now() + self.settings.patience;
                 self.waiting.push(Waiter { verb, model, versions, until, answer });
@@ -115,4 +115,9 @@ impl Watcher {
         lines.retain(is_meant);
         lines
     }
+}
+
+/// Versions as people write them.
+fn words(versions: &BTreeSet<VersionNumber>) -> String {
+    versions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

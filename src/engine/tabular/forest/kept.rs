@@ -81,8 +81,7 @@ impl Forest {
     /// Whether scoring can go nowhere but where something is, whatever the rows are.
     pub(super) fn is_sound(&self) -> bool {
         let (trees, payloads) = (self.order.len(), self.leaves.payloads(self.targets));
-        // Rows of `f64` need the wide form, or the rounding that spares it.
-        let served = self.wide.is_some() || self.compact.is_some() && self.rounding.is_some();
+        let served = self.wide.is_some() || self.compact.is_some();
         let compact =
             |form: &Compact| form.trees.len() == trees && form.features == self.features && form.is_sound(payloads);
         let bits = |form: &Bits| {

@@ -53,6 +53,15 @@ impl Forest {
     /// Checks the ensemble and lays it out. The kernels' choice is the default one until
     /// [`Forest::tune`].
     pub fn new(ensemble: &Ensemble) -> Result<Self, String> {
+        Self::laid_out(ensemble, true)
+    }
+
+    /// The same for rows that are `f32` always: what only `f64` ones need is left out.
+    pub fn for_singles(ensemble: &Ensemble) -> Result<Self, String> {
+        Self::laid_out(ensemble, false)
+    }
+
+    fn laid_out(ensemble: &Ensemble, doubles: bool) -> Result<Self, String> {
         let order = order(ensemble.check()?);
         let (leaves, payloads) = Leaves::new(ensemble, &order)?;
         let payload = |tree: usize, leaf: u32| payloads[tree][leaf as usize];
@@ -61,6 +70,7 @@ impl Forest {
         let rounding = Rounding::of(ensemble);
         let wide = match (&compact, rounding) {
             (Some(_), Some(_)) => None,
+            (Some(_), None) if !doubles => None,
             _ => Some(Wide::new(ensemble, &order, payload)?),
         };
         let forest = Self {
@@ -119,7 +129,9 @@ impl Forest {
                 let values: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
                 score::wide(wide, &values, &self.sum(), out);
             }
-            (_, _, _, None) => unreachable!("one form is always made"),
+            // Rows that were said to be single: nothing is lost by saying it again.
+            (Rows::F64(values), Some(compact), ..) => self.compactly(compact, values, |x| x as f32, out),
+            (_, None, _, None) => unreachable!("one form is always made"),
         }
         self.finish(out);
     }

@@ -16,7 +16,7 @@ pub struct Trees {
 impl Trees {
     /// Checks the ensemble and lays it out.
     pub fn new(ensemble: Ensemble, leaves: bool) -> Result<Self, String> {
-        let mut forest = Forest::new(&ensemble)?;
+        let mut forest = Forest::for_singles(&ensemble)?;
         forest.tune();
         Ok(Self { forest, walked: leaves.then_some(ensemble) })
     }
