@@ -21,8 +21,10 @@ pub const TRIAL_ROWS: usize = 128;
 /// What the first runs of one size may cost; the rest of the candidates is passed over.
 const TIME: Duration = Duration::from_millis(150);
 /// Candidates that run again, and how often; the fastest run counts.
-const FINALISTS: usize = 4;
-const RUNS: usize = 3;
+const FINALISTS: usize = 3;
+const RUNS: usize = 2;
+/// Rows of a run for sizes below the last: enough to tell, and a load should take milliseconds.
+const FEW_ROWS: usize = 32;
 
 /// Columns and scores up to which a trial is held. Its rows are made up on a file's word, and beyond
 /// this the reading of a row costs more than any walk saves.
@@ -69,13 +71,14 @@ impl Tuning {
             return tuning;
         }
         for (size, chosen) in SIZES.iter().zip(&mut tuning.chosen) {
+            let rows = FEW_ROWS.max(*size);
             let mut trial = |strategy| {
                 let began = Instant::now();
-                (0..TRIAL_ROWS / size).for_each(|turn| run(strategy, turn * size, *size));
+                (0..rows / size).for_each(|turn| run(strategy, turn * size, *size));
                 began.elapsed()
             };
             if let Some((took, strategy)) = best(candidates(*size, bits), &mut trial) {
-                *chosen = (strategy, Some(took / TRIAL_ROWS as u32));
+                *chosen = (strategy, Some(took / rows as u32));
             }
         }
         tuning
@@ -146,7 +149,8 @@ fn best(
 /// The widest walk first: large forests, where time may run out, gain most by it.
 fn candidates(size: usize, bits: bool) -> impl Iterator<Item = Strategy> {
     let kernels = Kernel::available();
-    let sides = SIDES.into_iter().rev().filter(move |side| *side <= size);
+    // Many rows go to a tree all at once, or not at all.
+    let sides = SIDES.into_iter().rev().filter(move |side| *side <= size && (size < TRIAL_ROWS || side % 32 <= 1));
     let walk = move |rows: usize| kernels.clone().into_iter().rev().map(move |kernel| Strategy::Walk { kernel, rows });
     let sieves = if bits && size > 1 { Sieve::available() } else { Vec::new() };
     sieves.into_iter().rev().map(Strategy::Bits).chain(sides.flat_map(walk))
