@@ -6,6 +6,7 @@
 //! row: so both are made at load. Where the symbolic plan cannot be made the one-row plan runs
 //! row by row.
 
+use super::bounds::{self, MOST_ELEMENTS};
 use super::convert::{self, words};
 use super::sizes::{Sizes, Way};
 use crate::engine::conformance::{Closeness, compare};
@@ -34,8 +35,6 @@ struct Plans {
 
 /// Networks with more weights than this get no plans for other sizes: each holds weights of its own.
 const SIZED_BYTES: usize = 256 << 20;
-/// Elements of the inputs that sizes are tried with: a file may claim rows of any width.
-const TRIED_ELEMENTS: usize = 1 << 24;
 
 /// How close the answers of two plans are: rows that know of each other make a larger difference.
 const ALIKE: Closeness = Closeness { rtol: 1e-2, atol: 1e-3 };
@@ -44,7 +43,12 @@ impl Network {
     /// Prepares the plans; the error is tract's reason.
     pub fn new(proto: &pb::ModelProto, graph: &Graph) -> Result<Self, String> {
         let signature = Signature::new(graph.inputs.clone(), graph.outputs.clone());
+        bounds::check_told(graph)?;
         let typed = typed(proto, &signature).map_err(|error| words(&error))?;
+        let largest = bounds::largest(&typed);
+        if largest > MOST_ELEMENTS {
+            return Err(format!("one row makes a tensor of more than {MOST_ELEMENTS} elements"));
+        }
         let memory = graph.constants.values().map(Tensor::bytes).sum();
         let any = optimise(typed.clone());
         let one = signature.batchable().then(|| sized(&typed, &signature, 1)).transpose();
@@ -55,7 +59,7 @@ impl Network {
         };
         let sizes = Sizes::unmeasured(one, any.is_some());
         let mut plans = Plans { signature, any, sizes, memory };
-        plans.try_sizes(&typed);
+        plans.try_sizes(&typed, MOST_ELEMENTS / largest.max(1));
         Ok(Self(Arc::new(plans)))
     }
 
@@ -139,10 +143,11 @@ impl Session for State {
 }
 
 impl Plans {
-    /// Keeps plans for the sizes at which they are faster, if the network's inputs can be made up.
-    fn try_sizes(&mut self, typed: &TypedModel) {
-        let most = self.signature.row_elements().map_or(0, |elements| TRIED_ELEMENTS / elements.max(1));
-        if !self.signature.batchable() || self.memory > SIZED_BYTES || most == 0 {
+    /// Keeps plans for the sizes, `most` rows at most, at which they are faster, if the network's inputs
+    /// can be made up.
+    fn try_sizes(&mut self, typed: &TypedModel, most: usize) {
+        let known = self.signature.batchable() && self.signature.row_elements().is_some();
+        if !known || self.memory > SIZED_BYTES {
             return;
         }
         let tried = || {

@@ -36,8 +36,16 @@ fn batches_filled_up_or_cut_answer_as_any_batch_does() {
 
 /// `y = relu(x)` over rows of so many elements.
 fn relu(width: i64) -> pb::ModelProto {
-    let (input, output) = (vec!["x".into()], vec!["y".into()]);
-    file(width, vec![pb::NodeProto { op_type: "Relu".into(), input, output, ..Default::default() }])
+    file(width, vec![node("Relu", &["x"], "y")])
+}
+
+fn node(op: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
+    pb::NodeProto {
+        op_type: op.into(),
+        input: inputs.iter().map(ToString::to_string).collect(),
+        output: vec![output.into()],
+        ..Default::default()
+    }
 }
 
 /// Operators from `x`, rows of so many elements, to `y`.
@@ -58,24 +66,48 @@ fn file(width: i64, node: Vec<pb::NodeProto>) -> pb::ModelProto {
 }
 
 #[test]
-fn rows_of_any_width_cost_no_memory_until_a_request_brings_one() {
-    for width in [1 << 40, i64::MAX] {
-        let proto = relu(width);
+fn tensors_of_any_size_are_refused_before_they_are_made() {
+    let concat = |at: usize| {
+        let axis = pb::attribute_proto::AttributeType::Int as i32;
+        let axis = pb::AttributeProto { name: "axis".into(), r#type: axis, i: 1, ..Default::default() };
+        let from = if at == 0 { "x".to_owned() } else { format!("t{at}") };
+        let to = if at == 39 { "y".to_owned() } else { format!("t{}", at + 1) };
+        pb::NodeProto { attribute: vec![axis], ..node("Concat", &[&from, &from], &to) }
+    };
+    let files = [relu(1 << 40), relu(i64::MAX), file(1, (0..40).map(concat).collect())];
+    for proto in files {
         let graph = Graph::new(&proto).expect("a graph");
-        let network = Network::new(&proto, &graph).expect("tract takes it");
-        let kept: Vec<usize> = network.0.sizes.plans.iter().map(|(rows, _)| *rows).collect();
-        assert_eq!(kept, [1], "{width}: nothing was tried");
+        let error = Network::new(&proto, &graph).err().expect("refused");
+        assert!(error.contains("makes a tensor of more than"), "{error}");
+    }
+}
+
+#[test]
+fn constants_of_any_length_are_refused_before_they_are_made() {
+    let constant = |name: &str, values: &[i64]| pb::TensorProto {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: pb::tensor_proto::DataType::Int64 as i32,
+        int64_data: values.to_vec(),
+        ..Default::default()
+    };
+    for (op, inputs) in [
+        ("ConstantOfShape", &["far"][..]),
+        ("Expand", &["zero", "far"]),
+        ("Tile", &["zero", "far"]),
+        ("Range", &["zero", "far", "zero"]),
+        ("Range", &["zero", "far", "one"]),
+    ] {
+        let mut proto = file(1, vec![node(op, inputs, "c"), node("Add", &["x", "c"], "y")]);
+        let stored = &mut proto.graph.as_mut().expect("a graph").initializer;
+        stored.extend([constant("far", &[1 << 40]), constant("zero", &[0]), constant("one", &[1])]);
+        let error = Network::new(&proto, &Graph::new(&proto).expect("a graph")).err().expect("refused");
+        assert!(error.contains("elements"), "{op}: {error}");
     }
 }
 
 #[test]
 fn batches_whose_rows_know_of_each_other_are_not_cut() {
-    let node = |op: &str, inputs: &[&str], output: &str| pb::NodeProto {
-        op_type: op.into(),
-        input: inputs.iter().map(ToString::to_string).collect(),
-        output: vec![output.into()],
-        ..Default::default()
-    };
     let over_rows = |output| {
         let axes = pb::attribute_proto::AttributeType::Ints as i32;
         let axes = pb::AttributeProto { name: "axes".into(), r#type: axes, ints: vec![0], ..Default::default() };
