@@ -1,5 +1,6 @@
 //! Dense networks on tract.
 
+mod bounds;
 mod convert;
 mod network;
 mod sizes;

@@ -6,8 +6,10 @@
 //! row: so both are made at load. Where the symbolic plan cannot be made the one-row plan runs
 //! row by row.
 
+use super::bounds::{self, MOST_ELEMENTS};
 use super::convert::{self, words};
 use super::sizes::{Sizes, Way};
+use crate::engine::conformance::{Closeness, compare};
 use crate::engine::onnx::{Graph, pb};
 use crate::engine::{Dim, Prepared, RunError, Session, Signature, TensorSpec};
 use crate::tensor::{Data, Tensor};
@@ -33,14 +35,20 @@ struct Plans {
 
 /// Networks with more weights than this get no plans for other sizes: each holds weights of its own.
 const SIZED_BYTES: usize = 256 << 20;
-/// Elements of the inputs that sizes are tried with: a file may claim rows of any width.
-const TRIED_ELEMENTS: usize = 1 << 24;
+
+/// How close the answers of two plans are: rows that know of each other make a larger difference.
+const ALIKE: Closeness = Closeness { rtol: 1e-2, atol: 1e-3 };
 
 impl Network {
     /// Prepares the plans; the error is tract's reason.
     pub fn new(proto: &pb::ModelProto, graph: &Graph) -> Result<Self, String> {
         let signature = Signature::new(graph.inputs.clone(), graph.outputs.clone());
+        bounds::check_told(graph)?;
         let typed = typed(proto, &signature).map_err(|error| words(&error))?;
+        let largest = bounds::largest(&typed);
+        if largest > MOST_ELEMENTS {
+            return Err(format!("one row makes a tensor of more than {MOST_ELEMENTS} elements"));
+        }
         let memory = graph.constants.values().map(Tensor::bytes).sum();
         let any = optimise(typed.clone());
         let one = signature.batchable().then(|| sized(&typed, &signature, 1)).transpose();
@@ -51,7 +59,7 @@ impl Network {
         };
         let sizes = Sizes::unmeasured(one, any.is_some());
         let mut plans = Plans { signature, any, sizes, memory };
-        plans.try_sizes(&typed);
+        plans.try_sizes(&typed, MOST_ELEMENTS / largest.max(1));
         Ok(Self(Arc::new(plans)))
     }
 
@@ -135,10 +143,11 @@ impl Session for State {
 }
 
 impl Plans {
-    /// Keeps plans for the sizes at which they are faster, if the network's inputs can be made up.
-    fn try_sizes(&mut self, typed: &TypedModel) {
-        let most = self.signature.row_elements().map_or(0, |elements| TRIED_ELEMENTS / elements.max(1));
-        if !self.signature.batchable() || self.memory > SIZED_BYTES || most == 0 {
+    /// Keeps plans for the sizes, `most` rows at most, at which they are faster, if the network's inputs
+    /// can be made up.
+    fn try_sizes(&mut self, typed: &TypedModel, most: usize) {
+        let known = self.signature.batchable() && self.signature.row_elements().is_some();
+        if !known || self.memory > SIZED_BYTES {
             return;
         }
         let tried = || {
@@ -154,9 +163,26 @@ impl Plans {
             )
         };
         // A network that cannot bear zeros, or makes tract panic at them, keeps the plans it has.
-        if let Ok(Ok(sizes)) = catch_unwind(AssertUnwindSafe(tried)) {
-            self.sizes = sizes;
+        let Ok(Ok(sizes)) = catch_unwind(AssertUnwindSafe(tried)) else { return };
+        let plain = std::mem::replace(&mut self.sizes, sizes);
+        if !catch_unwind(AssertUnwindSafe(|| self.pieces_agree())).unwrap_or(false) {
+            self.sizes = plain;
         }
+    }
+
+    /// Whether a batch cut into pieces or filled up answers as it does whole, which it does not where
+    /// rows know of each other. What cannot be run whole is taken on trust.
+    fn pieces_agree(&self) -> bool {
+        const ROWS: usize = 3;
+        let whole = self.nothing(ROWS).and_then(|mut inputs| {
+            inputs.iter_mut().for_each(vary);
+            self.any(&inputs).map(|answers| (inputs, answers))
+        });
+        let Ok((inputs, whole)) = whole else { return true };
+        (0..self.sizes.plans.len()).all(|at| {
+            let pieces = self.filled(at, &inputs, ROWS).unwrap_or_default();
+            pieces.len() == whole.len() && whole.iter().zip(&pieces).all(|(a, b)| compare(a, b, ALIKE).is_ok())
+        })
     }
 
     /// Rows of zeros.
@@ -191,6 +217,9 @@ impl Plans {
         };
         let full = inputs.iter().map(fill).collect::<Result<Vec<_>, _>>()?;
         let answers = self.piece_by_piece(plan, *size, &full, rows + surplus)?;
+        if answers.iter().any(|answer| answer.rows() != rows + surplus) {
+            return Err(RunError::Engine("an output does not have a row for each of the inputs".into()));
+        }
         Ok(answers.iter().map(|answer| answer.rows_at(0, rows)).collect())
     }
 
@@ -232,71 +261,15 @@ impl Plans {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::conformance::{Closeness, compare};
-    use prost::Message;
-
-    /// The bundled network with plans for 4 and 16 rows, whatever they save.
-    fn network() -> Plans {
-        let bytes = include_bytes!("../../../models/digits/1/model.onnx");
-        let proto = pb::ModelProto::decode(&bytes[..]).expect("a model");
-        let graph = Graph::new(&proto).expect("a graph");
-        let signature = Signature::new(graph.inputs.clone(), graph.outputs);
-        let typed = typed(&proto, &signature).expect("tract reads it");
-        let plan = |rows| (rows, 1e-9 * rows as f64, sized(&typed, &signature, rows).expect("a plan"));
-        let sizes = Sizes::with([4, 16].map(plan).into());
-        Plans { signature, any: Some(optimise(typed).expect("a plan")), sizes, memory: 0 }
-    }
-
-    #[test]
-    fn batches_filled_up_or_cut_answer_as_any_batch_does() {
-        let plans = network();
-        for rows in [1, 3, 4, 5, 15, 16, 17, 33] {
-            let spec = &plans.signature.inputs[0];
-            let width: usize = spec.dims[1..].iter().map(|dim| if let Dim::Fixed(n) = dim { *n } else { 1 }).product();
-            let values: Vec<f32> = (0..rows * width).map(|at| (at % 17) as f32).collect();
-            let dims: Vec<usize> =
-                [rows].into_iter().chain(plans.nothing(1).expect("zeros")[0].shape()[1..].to_vec()).collect();
-            let inputs = [Tensor::new(dims.as_slice(), Data::F32(values)).expect("it fits")];
-            let want = plans.any(&inputs).expect("it runs");
-            let Way::Sized(at) = plans.sizes.way(rows) else { panic!("{rows} rows have a plan") };
-            let got = plans.filled(at, &inputs, rows).expect("it runs");
-            for (want, got) in want.iter().zip(&got) {
-                compare(want, got, Closeness { rtol: 1e-5, atol: 1e-6 }).expect("the same answers");
-            }
-        }
-    }
-
-    /// `y = relu(x)` over rows of so many elements.
-    fn relu(width: i64) -> pb::ModelProto {
-        use pb::tensor_shape_proto::{Dimension, dimension::Value};
-        let dims = [None, Some(Value::DimValue(width))].map(|value| Dimension { value, ..Default::default() });
-        let shape = Some(pb::TensorShapeProto { dim: dims.into() });
-        let tensor = pb::type_proto::Tensor { elem_type: pb::tensor_proto::DataType::Float as i32, shape };
-        let value = Some(pb::type_proto::Value::TensorType(tensor));
-        let end = |name: &str| pb::ValueInfoProto {
-            name: name.into(),
-            r#type: Some(pb::TypeProto { value: value.clone(), ..Default::default() }),
-            ..Default::default()
-        };
-        let (input, output) = (vec!["x".into()], vec!["y".into()]);
-        let node = pb::NodeProto { op_type: "Relu".into(), input, output, ..Default::default() };
-        let graph =
-            pb::GraphProto { node: vec![node], input: vec![end("x")], output: vec![end("y")], ..Default::default() };
-        let opset_import = vec![pb::OperatorSetIdProto { version: 17, ..Default::default() }];
-        pb::ModelProto { ir_version: 8, graph: Some(graph), opset_import, ..Default::default() }
-    }
-
-    #[test]
-    fn rows_of_any_width_cost_no_memory_until_a_request_brings_one() {
-        for width in [1 << 40, i64::MAX] {
-            let proto = relu(width);
-            let graph = Graph::new(&proto).expect("a graph");
-            let network = Network::new(&proto, &graph).expect("tract takes it");
-            let kept: Vec<usize> = network.0.sizes.plans.iter().map(|(rows, _)| *rows).collect();
-            assert_eq!(kept, [1], "{width}: nothing was tried");
-        }
-    }
+/// Rows that differ from each other, in the types that networks take.
+fn vary(tensor: &mut Tensor) {
+    let data = match tensor.data() {
+        Data::F32(values) => Data::F32((0..values.len()).map(|at| (at * 7 % 11) as f32 * 0.5 - 2.0).collect()),
+        Data::F64(values) => Data::F64((0..values.len()).map(|at| (at * 7 % 11) as f64 * 0.5 - 2.0).collect()),
+        _ => return,
+    };
+    *tensor = Tensor::new(tensor.shape().clone(), data).expect("as many as there were");
 }
+
+#[cfg(test)]
+mod tests;

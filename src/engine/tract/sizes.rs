@@ -14,7 +14,7 @@ const WORTH: f64 = 0.9;
 /// Runs of a plan; the fastest counts.
 const RUNS: usize = 3;
 /// What trying may cost. Sizes that were not reached have no plan.
-const TIME: Duration = Duration::from_millis(1500);
+const TIME: Duration = Duration::from_millis(if cfg!(fuzzing) { 1 } else { 1500 });
 
 /// How a batch is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,8 +18,9 @@ const SIZES: [usize; 4] = [1, 4, 16, 128];
 const SIDES: [usize; 4] = [1, 4, 8, 32];
 /// Rows of the trial.
 pub const TRIAL_ROWS: usize = 128;
-/// What the first runs of one size may cost; the rest of the candidates is passed over.
-const TIME: Duration = Duration::from_millis(150);
+/// What the first runs of one size may cost; the rest of the candidates is passed over. A fuzzer has
+/// no use for the fastest.
+const TIME: Duration = Duration::from_millis(if cfg!(fuzzing) { 1 } else { 150 });
 /// Candidates that run again, and how often; the fastest run counts.
 const FINALISTS: usize = 3;
 const RUNS: usize = 2;
