@@ -182,7 +182,7 @@ impl From<RouteError> for ApiError {
         let (cause, field) = match &error {
             RouteError::UnknownModel { .. } | RouteError::Ambiguous { .. } => (Cause::NotFound, "model"),
             RouteError::UnknownVersion { .. } => (Cause::NotFound, "version"),
-            RouteError::NotReady { .. } => (Cause::NotReady, "model"),
+            RouteError::Starting | RouteError::NotReady { .. } => (Cause::NotReady, "model"),
         };
         Self { field: Some(field.into()), ..Self::new(cause, error.to_string()) }
     }

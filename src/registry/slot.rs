@@ -60,6 +60,8 @@ impl Slot {
 /// All models by name.
 #[derive(Clone, Default)]
 pub struct Catalog {
+    /// Whether the directories have been looked at: before that, a name that is not here may well be there.
+    pub looked: bool,
     pub models: HashMap<ModelName, Arc<Slot>>,
 }
 

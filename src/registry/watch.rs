@@ -333,11 +333,12 @@ impl Watcher {
         }
         self.publish_status();
         let catalog = self.shared.catalog.load();
-        if catalog.models.len() != self.models.len()
+        if !catalog.looked
+            || catalog.models.len() != self.models.len()
             || self.models.keys().any(|name| catalog.get(name.as_str()).is_none())
         {
             let models = self.models.iter().map(|(name, (_, slot))| (name.clone(), slot.clone())).collect();
-            self.shared.catalog.store(Arc::new(Catalog { models }));
+            self.shared.catalog.store(Arc::new(Catalog { looked: true, models }));
         }
         self.check_tried();
         self.answer_waiting();

@@ -13,6 +13,8 @@ pub enum RouteError {
     Ambiguous { models: Vec<String> },
     #[error("Request for unknown version: '{version}' of model '{model}' is not found; it has: {}", .known.join(", "))]
     UnknownVersion { model: String, version: String, known: Vec<String> },
+    #[error("the server has just started and has not looked for its models yet")]
+    Starting,
     #[error("model '{model}' is not ready: {reason}")]
     NotReady { model: String, reason: String },
 }
@@ -35,6 +37,7 @@ pub fn choose(
 fn choose_slot<'a>(catalog: &'a Catalog, model: Option<&str>) -> Result<&'a Arc<Slot>, RouteError> {
     let names = || catalog.sorted().iter().map(|slot| slot.name.to_string()).collect::<Vec<_>>();
     match model {
+        _ if !catalog.looked => Err(RouteError::Starting),
         Some(name) => catalog.get(name).ok_or_else(|| {
             let nearest = text::nearest(name, names().iter().map(String::as_str)).map(str::to_owned);
             RouteError::UnknownModel { name: text::shorten(name, 60), nearest }
@@ -72,4 +75,26 @@ fn not_ready(slot: &Slot) -> RouteError {
         (None, None) => "no version is loaded yet".to_owned(),
     };
     RouteError::NotReady { model: slot.name.to_string(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_the_first_look_no_name_is_unknown() {
+        let refused = |looked| {
+            let catalog = Catalog { looked, ..Catalog::default() };
+            ["churn"]
+                .map(Some)
+                .into_iter()
+                .chain([None])
+                .map(move |name| choose(&catalog, name, None, None).err())
+                .collect()
+        };
+        let early: Vec<_> = refused(false);
+        assert_eq!(early, [Some(RouteError::Starting), Some(RouteError::Starting)]);
+        let late: Vec<_> = refused(true);
+        assert!(matches!(late[..], [Some(RouteError::UnknownModel { .. }), Some(RouteError::Ambiguous { .. })]));
+    }
 }
