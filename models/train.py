@@ -39,6 +39,7 @@ REFERENCE_ROWS = 200
 DIGITS_REFERENCE_ROWS = 100
 CASE_ROWS = (1, 16, 7)
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
+NETWORK_TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # plans for other batch sizes sum in another order
 BATCH_TOLERANCE = 1e-6  # times the largest answer, where that is above 1
 
 
@@ -571,7 +572,7 @@ def train_digits():
     header = [f"pixel_{row}_{column}" for row in range(8) for column in range(8)]
     reference = sample(train, DIGITS_REFERENCE_ROWS).reshape(-1, 64)
     cases = wide_cases("image", test)
-    return [Version(model, cases, header, reference)]
+    return [Version(model, cases, header, reference, tolerance=dict(NETWORK_TOLERANCE))]
 
 
 MODELS = {

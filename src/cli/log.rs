@@ -8,6 +8,9 @@ use tracing_subscriber::EnvFilter;
 pub fn start(format: LogFormat, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written, as on a full disk, is lost. To say so on standard error, where it
+    // was to go, would fail as well, and that is a panic.
+    let base = base.log_internal_errors(false);
     let human = match format {
         LogFormat::Human => true,
         LogFormat::Json => false,

@@ -22,6 +22,8 @@ use tokio::sync::watch;
 
 /// After the stop, how long an idle connection stays open for a request already on its way.
 const LINGER: Duration = Duration::from_millis(500);
+/// After the stop, how long the last handshakes may take.
+const HANDSHAKE: Duration = Duration::from_millis(50);
 /// How long to wait after a failed accept: the cause (no more file handles, say) needs time to pass.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Requests that one HTTP/2 connection may have open.
@@ -81,7 +83,7 @@ where
             () = stopped(&mut stop) => break,
         }
     }
-    close(listener, &door)?;
+    close(listener, &door).await?;
     let open = door.connections.count();
     if open > 0 {
         tracing::info!(open, "connections are being finished");
@@ -92,14 +94,17 @@ where
     Ok(())
 }
 
-/// Closes the socket without resetting connections that the kernel has made already. It is asked
-/// for them directly: tokio may not have heard of them yet.
-fn close<S, F>(listener: TcpListener, door: &Door<S>) -> std::io::Result<()>
+/// Closes the socket without resetting connections that the kernel has made already, or is about to:
+/// when none has come for a while, it is asked directly, as tokio may not have heard of the last ones.
+async fn close<S, F>(listener: TcpListener, door: &Door<S>) -> std::io::Result<()>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     refuse_newcomers(&listener);
+    while let Ok(Ok((stream, _))) = tokio::time::timeout(HANDSHAKE, listener.accept()).await {
+        door.open(stream);
+    }
     let listener = listener.into_std()?;
     while let Ok((stream, _)) = listener.accept() {
         match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
@@ -110,15 +115,26 @@ where
     Ok(())
 }
 
-/// Makes the kernel drop whatever still arrives for the listening socket, so that no connection is
-/// made between the last accept and the close: it would be reset with its first request. Its client
-/// tries again a second later and is refused, before it has sent anything.
+/// Makes the kernel drop the first packet of whoever wants to connect from now on, so that no
+/// connection is made between the last accept and the close: it would be reset with its first
+/// request. Its client tries again a second later and is refused, before it has sent anything.
+/// Handshakes that have begun may end: their last packet, dropped, would be such a reset as well.
 #[cfg(target_os = "linux")]
 fn refuse_newcomers(listener: &TcpListener) {
-    /// `BPF_RET | BPF_K`: accept this many bytes of the packet, here none.
-    const RETURN: u16 = 0x06;
-    let drop_all = [socket2::SockFilter::new(RETURN, 0, 0, 0)];
-    if let Err(error) = socket2::SockRef::from(listener).attach_filter(&drop_all) {
+    use socket2::SockFilter;
+    /// The byte of a TCP header that holds its flags, and the flags of a first packet: SYN and no ACK.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const SYN_OR_ACK: u32 = 0x12;
+    // Classic BPF: load a byte, keep two bits, drop (take 0 bytes) where they are SYN alone, else take all.
+    let drop_first_packets = [
+        SockFilter::new(0x30, 0, 0, FLAGS),
+        SockFilter::new(0x54, 0, 0, SYN_OR_ACK),
+        SockFilter::new(0x15, 0, 1, SYN),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    if let Err(error) = socket2::SockRef::from(listener).attach_filter(&drop_first_packets) {
         tracing::debug!(%error, "newcomers cannot be held off while the socket closes");
     }
 }

@@ -1,9 +1,9 @@
 //! Packed bodies, and the bombs among them.
 //!
 //! A few KiB can unpack to gigabytes, and nothing but unpacking them tells. So what a body may honestly
-//! become is kept as it comes out; past that the rest is only counted, and unpacked again if it turns
-//! out to fit. A bomb takes no more memory than what was sent for it would have taken honestly, however
-//! many come at a time.
+//! become is kept as it comes out, up to a MiB; past that the rest is only counted, and unpacked again
+//! if it turns out to fit. So a bomb takes a MiB beside what was sent for it, however many come at a time,
+//! and a large honest body pays with a second pass.
 
 use super::body::{make_room, too_large};
 use super::reply::{ApiError, Cause};
@@ -15,6 +15,8 @@ use std::io::{self, Read};
 
 /// How much larger an honest body becomes: rows of numbers as JSON reach 3 to 10.
 const HONEST: usize = 16;
+/// What is kept at most before the whole length is known.
+const KEPT: usize = 1 << 20;
 /// Bytes that come out at a time.
 const PIECE: usize = 16 << 10;
 
@@ -54,7 +56,7 @@ impl Packing {
 
 /// Unpacks a body that may become `limit` bytes long.
 pub(super) fn unpack(packing: Packing, packed: &[u8], limit: usize) -> Result<Bytes, ApiError> {
-    let honest = packed.len().saturating_mul(HONEST).max(PIECE).min(limit);
+    let honest = packed.len().saturating_mul(HONEST).clamp(PIECE, KEPT).min(limit);
     let mut reader = packing.reader(packed);
     let (whole, ended) = keep(&mut reader, honest).map_err(|error| damaged(&error))?;
     if ended {
