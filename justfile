@@ -19,6 +19,10 @@ lint:
 loom:
     .ci/run loom
 
+# Throw damaged files at one reader for so many seconds; needs a C++ compiler. Without a target it lists them
+fuzz *ARGS:
+    fuzz/run.sh {{ARGS}}
+
 # Build the documentation; a broken link is an error
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps

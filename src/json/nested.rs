@@ -42,7 +42,8 @@ impl Nest {
     #[inline]
     fn scalar(&mut self, reader: &mut Reader<'_>, elements: &mut Elements, depth: usize) -> Result<(), NestedError> {
         let index = elements.len() - self.start;
-        if *self.rank.get_or_insert(depth) != depth {
+        // Empty lists before the first value may have gone deeper than it.
+        if *self.rank.get_or_insert(depth) != depth || self.dims.len() != depth {
             return Err(NestedError::Shallow { index });
         }
         elements.read(reader).map_err(|source| NestedError::Element { index, source })
@@ -95,6 +96,9 @@ mod tests {
         assert_eq!(read("[[1],2]"), Err(NestedError::Shallow { index: 1 }));
         assert!(matches!(read("[1,[2]]"), Err(NestedError::Element { index: 1, .. })));
         assert!(matches!(read("[[],[1]]"), Err(NestedError::Ragged { .. })));
+        for text in ["[[],1]", "[[[[]]],null]", "[[[],1],2]"] {
+            assert_eq!(read(text), Err(NestedError::Shallow { index: 0 }), "{text}");
+        }
     }
 
     #[test]

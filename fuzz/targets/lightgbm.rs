@@ -1,0 +1,6 @@
+//! Bytes as LightGBM's text.
+#![no_main]
+
+use tidegate::engine::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tidegate_fuzz::import_native(Format::Text, bytes));

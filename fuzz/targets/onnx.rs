@@ -1,0 +1,4 @@
+//! Bytes as an ONNX file.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tidegate_fuzz::import(bytes));

@@ -1,0 +1,6 @@
+//! Bytes as XGBoost's UBJSON.
+#![no_main]
+
+use tidegate::engine::Format;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tidegate_fuzz::import_native(Format::Ubj, bytes));
