@@ -39,6 +39,14 @@ serve *ARGS:
 bench *ARGS:
     cargo bench {{ARGS}}
 
+# Instructions per row beside the recorded ones; needs valgrind
+instructions *ARGS:
+    python3 benches/instructions.py {{ARGS}}
+
+# The engine beside ONNX Runtime; downloads the training libraries
+zoo *ARGS:
+    python3 benches/zoo/run.py {{ARGS}}
+
 # The load test beside a bare server; needs wrk and oha (loadtest/README.md)
 load *ARGS:
     cargo build --release
