@@ -94,17 +94,21 @@ where
     Ok(())
 }
 
-/// Closes the socket without resetting connections that the kernel has made already, or is about to:
-/// when none has come for a while, it is asked directly, as tokio may not have heard of the last ones.
+/// Closes the socket without resetting connections that the kernel has made already, or is about to.
+/// In the end it is asked directly: tokio may not have heard of the last ones yet.
 async fn close<S, F>(listener: TcpListener, door: &Door<S>) -> std::io::Result<()>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     refuse_newcomers(&listener);
-    while let Ok(Ok((stream, _))) = tokio::time::timeout(HANDSHAKE, listener.accept()).await {
-        door.open(stream);
-    }
+    let last = async {
+        while let Ok((stream, _)) = listener.accept().await {
+            door.open(stream);
+        }
+    };
+    // Where newcomers cannot be held off there is no end of them.
+    let _ = tokio::time::timeout(HANDSHAKE, last).await;
     let listener = listener.into_std()?;
     while let Ok((stream, _)) = listener.accept() {
         match stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
