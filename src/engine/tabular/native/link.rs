@@ -1,5 +1,6 @@
 //! From margins to what the training library's `predict` gives.
 
+use crate::engine::tabular::ops::argmax;
 use rkyv::{Archive, Deserialize, Serialize};
 
 /// What is done to the margins of a row.
@@ -94,19 +95,8 @@ impl Head {
             scratch.insert(0, 1.0 - scratch[0]);
         }
         out.extend(scratch.iter().map(|x| *x as f32));
-        first_highest(scratch)
+        argmax(scratch)
     }
-}
-
-/// The place of the highest score, the first of equals.
-fn first_highest(scores: &[f64]) -> usize {
-    let mut best = 0;
-    for (at, score) in scores.iter().enumerate() {
-        if *score > scores[best] {
-            best = at;
-        }
-    }
-    best
 }
 
 #[cfg(test)]

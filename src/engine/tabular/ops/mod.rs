@@ -22,6 +22,7 @@ use smallvec::SmallVec;
 
 pub use ml::encode::Encoder;
 pub use operands::at_most;
+pub use scores::argmax;
 pub use table::{build, names};
 
 /// An operator's results.
