@@ -18,6 +18,10 @@ struct Loaded {
 }
 
 fn main() {
+    // `cargo bench` starts every bench with this, and nobody would answer there.
+    if std::env::args().any(|argument| argument == "--bench") {
+        return println!("duel: see benches/zoo/run.py and benches/instructions.py");
+    }
     let mut loaded = None;
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("text");
@@ -43,7 +47,6 @@ fn main() {
                 engine::tabular::fix_kernels();
                 Ok("fixed".into())
             }
-            // `cargo bench` and `cargo test` start it with no lines at all.
             _ => Err(format!("expected `load DIR` or `run ROWS MILLIS`, got '{line}'")),
         };
         match answer {

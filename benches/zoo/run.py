@@ -30,7 +30,7 @@ BATCHES = (1, 128, 4096)
 def home() -> None:
     """Goes on in an environment that has what `requirements.txt` names."""
     python = PLACE / "venv" / "bin" / "python"
-    if Path(sys.prefix) == PLACE / "venv" or os.environ.get("ZOO_HERE"):
+    if Path(sys.prefix) == PLACE / "venv":
         return
     wanted = (HERE / "requirements.txt").read_text()
     mark = PLACE / "venv" / "requirements.txt"
