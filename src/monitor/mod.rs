@@ -1,0 +1,4 @@
+//! Watching models while they serve.
+
+pub mod history;
+pub mod sketch;
