@@ -8,4 +8,20 @@
 //! counts is elsewhere. The formulas are those of the field, named where they stand; how often the rule
 //! is wrong, and what it finds, is measured by `benches/drift` beside other tools.
 
+mod bins;
+mod compare;
+mod distance;
+mod homogeneity;
+mod judge;
+mod multiple;
+mod rank;
+mod rule;
 pub mod special;
+mod words;
+
+pub use bins::Counts;
+pub use compare::{BINS, CategoricalSide, Compared, Moved, NumericSide, categorical, numeric};
+pub use judge::{Finding, Judge, Outcome, Shortage, Verdict};
+pub use multiple::{benjamini_hochberg, benjamini_yekutieli};
+pub use rule::{Rule, Status};
+pub use words::changes;
