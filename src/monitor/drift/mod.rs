@@ -17,6 +17,7 @@ mod multiple;
 mod rank;
 mod rule;
 pub mod special;
+pub mod stream;
 mod words;
 
 pub use bins::Counts;
