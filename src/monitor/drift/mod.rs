@@ -14,6 +14,7 @@ mod distance;
 mod homogeneity;
 mod judge;
 mod multiple;
+pub mod quality;
 mod rank;
 mod rule;
 pub mod special;
