@@ -18,8 +18,8 @@
 //! alone. `tests/floors.rs` keeps this true.
 //!
 //! ```text
-//! main > cli > app, embed > config > front > router > registry > batcher > engine > json
-//!      > tensor, text, metrics, sync
+//! main > cli > app, embed > config > front > router > registry > batcher > engine, monitor
+//!      > json > tensor, text, metrics, sync
 //! ```
 //!
 //! # Embedding
@@ -35,6 +35,7 @@ pub mod engine;
 pub mod front;
 pub mod json;
 pub mod metrics;
+pub mod monitor;
 pub mod registry;
 pub mod router;
 pub mod sync;

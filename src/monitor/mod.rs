@@ -1,0 +1,5 @@
+//! Watches models while they serve.
+
+pub mod column;
+pub mod reference;
+pub mod sketch;
