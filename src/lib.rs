@@ -9,8 +9,8 @@
 //!
 //! and back through a one-shot reply. [`front`] reads bytes straight into tensors, [`router`]
 //! chooses the version, [`registry`] holds what is loaded and keeps it true to the files on disk,
-//! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`metrics`] stands
-//! beside them.
+//! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`metrics`] and
+//! [`monitor`] stand beside them.
 //!
 //! # Floors
 //!
@@ -18,8 +18,8 @@
 //! alone. `tests/floors.rs` keeps this true.
 //!
 //! ```text
-//! main > cli > app, embed > config > front > router > registry > batcher > engine, monitor
-//!      > json > tensor, text, metrics, sync
+//! main > cli > app, embed > config > front > router > registry > batcher > engine, monitor > json
+//!      > tensor, text, metrics, sync
 //! ```
 //!
 //! # Embedding

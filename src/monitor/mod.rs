@@ -1,5 +1,6 @@
-//! Watches models while they serve.
+//! Watching models while they serve.
 
 pub mod column;
+pub mod history;
 pub mod reference;
 pub mod sketch;

@@ -1,0 +1,179 @@
+//! What is remembered of a version's columns: panes rolled up, bounded in memory, and kept on disk.
+//!
+//! | span | how many | what of |
+//! | --- | --- | --- |
+//! | a minute | 6 | counts, moments |
+//! | 5 minutes | 13 | counts, moments |
+//! | an hour | 25 | counts, moments, quantiles, distinct and frequent values |
+//! | an hour, folded to 20 bins | up to 8 days back | counts, moments |
+//!
+//! A [`Window`] is asked for as what came [lately](History::window), or as a [closed](History::closed)
+//! span between whole multiples of its length (UTC): those do not overlap, so that what is judged on
+//! one is not judged again.
+
+mod pane;
+mod ring;
+mod window;
+
+pub use pane::{HIGHEST_LEVEL, Pane};
+pub use window::{Detail, Window, WindowCategorical, WindowColumn, WindowNumeric};
+
+use super::sketch::Shape;
+use ring::Ring;
+use thiserror::Error;
+
+/// How long a window is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Span {
+    FiveMinutes,
+    Hour,
+    Day,
+}
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+const WEEK: u64 = 7 * DAY;
+
+impl Span {
+    pub const ALL: [Self; 3] = [Self::FiveMinutes, Self::Hour, Self::Day];
+
+    pub fn milliseconds(self) -> u64 {
+        match self {
+            Self::FiveMinutes => 5 * MINUTE,
+            Self::Hour => HOUR,
+            Self::Day => DAY,
+        }
+    }
+
+    /// As it is written in answers: `5m`, `1h`, `24h`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FiveMinutes => "5m",
+            Self::Hour => "1h",
+            Self::Day => "24h",
+        }
+    }
+}
+
+/// Why a pane or another history cannot be added.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum HistoryError {
+    #[error("{found} columns, expected {expected}")]
+    Columns { found: usize, expected: usize },
+    #[error("level {0}, expected at most {HIGHEST_LEVEL}")]
+    Level(u8),
+    #[error("column {at} was counted on other edges or values")]
+    Shape { at: usize },
+}
+
+/// The panes of one version, rolled up.
+#[derive(Clone, Debug)]
+pub struct History {
+    shapes: Vec<Shape>,
+    minutes: Ring,
+    fives: Ring,
+    hours: Ring,
+    week: Ring,
+    /// Up to here all has been told.
+    now_ms: u64,
+}
+
+impl History {
+    pub fn new(shapes: Vec<Shape>) -> Self {
+        let (minutes, fives) = (Ring::new(MINUTE, 6, Detail::Counts), Ring::new(5 * MINUTE, 13, Detail::Counts));
+        let (hours, week) = (Ring::new(HOUR, 25, Detail::Full), Ring::new(HOUR, 8 * 24, Detail::Counts));
+        Self { shapes, minutes, fives, hours, week, now_ms: 0 }
+    }
+
+    pub fn shapes(&self) -> &[Shape] {
+        &self.shapes
+    }
+
+    /// Gives a column a new shape, as when its edges become known. What was counted on the old one
+    /// keeps its counters and moments.
+    pub fn reshape(&mut self, at: usize, shape: Shape) {
+        for ring in [&mut self.minutes, &mut self.fives, &mut self.week, &mut self.hours] {
+            ring.reshape(at, &shape);
+        }
+        if let Some(place) = self.shapes.get_mut(at) {
+            *place = shape;
+        }
+    }
+
+    /// Adds a closed pane. One that comes late goes where it belongs.
+    pub fn push(&mut self, pane: &Pane) -> Result<(), HistoryError> {
+        if pane.columns.len() != self.shapes.len() {
+            return Err(HistoryError::Columns { found: pane.columns.len(), expected: self.shapes.len() });
+        }
+        if pane.level.max(pane.rich_level) > HIGHEST_LEVEL {
+            return Err(HistoryError::Level(pane.level.max(pane.rich_level)));
+        }
+        for ring in [&mut self.minutes, &mut self.fives, &mut self.week, &mut self.hours] {
+            ring.add(pane, &self.shapes);
+        }
+        // Not past the pane's own minute: more of it may come.
+        self.now_ms = self.now_ms.max(pane.start_ms);
+        Ok(())
+    }
+
+    /// Tells the time, so that spans close although no pane comes.
+    pub fn advance(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+    }
+
+    /// What came during the last span before `now_ms`, up to the last pane. An hour is told to 5
+    /// minutes, a day to the hour: the window is that much shorter than its name at most.
+    pub fn window(&self, span: Span, now_ms: u64, detail: Detail) -> Window {
+        let from = now_ms.saturating_sub(span.milliseconds());
+        self.ring(span).between(from, now_ms.saturating_add(1), &self.shapes, detail)
+    }
+
+    /// What came in the span that ended at `end_ms`, a multiple of its length. `None` if nothing came,
+    /// if it is forgotten, or if it is not over yet.
+    pub fn closed(&self, span: Span, end_ms: u64, detail: Detail) -> Option<Window> {
+        if !end_ms.is_multiple_of(span.milliseconds()) || self.now_ms < end_ms {
+            return None;
+        }
+        let window =
+            self.closed_ring(span).between(end_ms.checked_sub(span.milliseconds())?, end_ms, &self.shapes, detail);
+        (window.sampled > 0).then_some(Window { start_ms: end_ms - span.milliseconds(), end_ms, ..window })
+    }
+
+    /// The end of the span that closed last.
+    pub fn last_end(&self, span: Span) -> u64 {
+        self.now_ms - self.now_ms % span.milliseconds()
+    }
+
+    /// The closed span before the one that ended at `end_ms`.
+    pub fn previous(&self, span: Span, end_ms: u64, detail: Detail) -> Option<Window> {
+        self.closed(span, end_ms.checked_sub(span.milliseconds())?, detail)
+    }
+
+    /// The hour that ended a week before `end_ms`.
+    pub fn same_hour_last_week(&self, end_ms: u64) -> Option<Window> {
+        let end = end_ms.checked_sub(WEEK)?;
+        let window = self.week.between(end.checked_sub(HOUR)?, end, &self.shapes, Detail::Counts);
+        (window.sampled > 0 && end.is_multiple_of(HOUR)).then_some(window)
+    }
+
+    /// The ring whose entries make up what came lately.
+    fn ring(&self, span: Span) -> &Ring {
+        match span {
+            Span::FiveMinutes => &self.minutes,
+            Span::Hour => &self.fives,
+            Span::Day => &self.hours,
+        }
+    }
+
+    /// The ring whose entries make up closed spans.
+    fn closed_ring(&self, span: Span) -> &Ring {
+        match span {
+            Span::FiveMinutes => &self.fives,
+            Span::Hour | Span::Day => &self.hours,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
