@@ -94,7 +94,8 @@ fn profile_sums_up_data_and_says_what_it_found() {
     fs::write(&data, "age,plan,churned\n31,basic,0\n,plus,1\n47,basic,0\n").expect("written");
     let output = tidegate(&["profile", path(&data), "--out", path(&out), "--label", "churned"]);
     assert_eq!(output.status.code(), Some(0), "{}", words(&output));
-    for part in ["age     input  numeric      1        2         31 to 47", "plan    input  categorical", "3 rows of "] {
+    for part in ["age     input  numeric      1        2         31 to 47", "plan    input  categorical", "3 rows of "]
+    {
         assert!(words(&output).contains(part), "{part}: {}", words(&output));
     }
     let profile: serde_json::Value = serde_json::from_slice(&fs::read(&out).expect("read")).expect("JSON");

@@ -17,9 +17,11 @@ pub fn command() -> Command {
     };
     Command::new("profile")
         .about(ABOUT)
-        .arg(Arg::new("data").value_name("DATA").required(true).help(
-            "a file of rows with named columns: .csv, .tsv, .jsonl or .ndjson, each also with .gz, or .parquet",
-        ))
+        .arg(
+            Arg::new("data").value_name("DATA").required(true).help(
+                "a file of rows with named columns: .csv, .tsv, .jsonl or .ndjson, each also with .gz, or .parquet",
+            ),
+        )
         .arg(
             Arg::new("out")
                 .long("out")

@@ -1,11 +1,55 @@
 //! The fields of an object of a JSON document, each taken as what it has to be, with errors that name it.
 
 use super::error::Fault;
-use serde_json::Value;
+use crate::json::{JsonError, Kind, Reader};
+use serde_json::{Map, Number, Value};
+
+/// Values inside values.
+const MOST_DEPTH: usize = 16;
+
+/// Reads a document with every number exact: an edge that moves by one digit in the last place would
+/// no longer be the edge that another replica counts on.
+pub fn document(bytes: &[u8]) -> Result<Value, Fault> {
+    let mut reader = Reader::new(bytes, MOST_DEPTH);
+    let read = value(&mut reader).and_then(|value| reader.finish().map(|()| value));
+    read.map_err(|error| Fault::malformed(format!("byte {}", error.offset), error.expected, error.got))
+}
+
+fn value(reader: &mut Reader<'_>) -> Result<Value, JsonError> {
+    Ok(match reader.peek()? {
+        Kind::Null => reader.null().map(|()| Value::Null)?,
+        Kind::Bool => Value::Bool(reader.bool()?),
+        Kind::String => Value::String(reader.string()?.into_owned()),
+        Kind::Number => number(reader)?,
+        Kind::Array => {
+            let mut list = Vec::new();
+            reader.array(|reader| {
+                list.push(value(reader)?);
+                Ok::<_, JsonError>(())
+            })?;
+            Value::Array(list)
+        }
+        Kind::Object => {
+            let mut object = Map::new();
+            reader.object(|reader, name| {
+                object.insert(name.into_owned(), value(reader)?);
+                Ok::<_, JsonError>(())
+            })?;
+            Value::Object(object)
+        }
+    })
+}
+
+fn number(reader: &mut Reader<'_>) -> Result<Value, JsonError> {
+    let expected = reader.error("a number that a double holds");
+    let text = std::str::from_utf8(reader.number()?).unwrap_or_default();
+    let whole = text.parse::<u64>().ok().map(Number::from);
+    whole.or_else(|| Number::from_f64(fast_float2::parse(text).ok()?)).map(Value::Number).ok_or(expected)
+}
 
 /// An object, and where in the file it stands.
 pub struct Fields<'a> {
-    object: &'a serde_json::Map<String, Value>,
+    object: &'a Map<String, Value>,
     place: String,
 }
 
@@ -71,7 +115,9 @@ impl<'a> Fields<'a> {
         let value = self.get(name)?;
         let list = value.as_array().ok_or_else(|| self.wrong(name, "a list", value))?;
         match list.len() {
-            len if len > most => Err(Fault::malformed(self.place(name), format!("at most {most} values"), len.to_string())),
+            len if len > most => {
+                Err(Fault::malformed(self.place(name), format!("at most {most} values"), len.to_string()))
+            }
             _ => Ok(list),
         }
     }

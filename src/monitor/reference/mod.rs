@@ -13,6 +13,7 @@ mod read;
 mod table;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use build::{Built, Choice, Progress, build};
 pub use error::{Fault, ReferenceError};

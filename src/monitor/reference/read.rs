@@ -2,7 +2,7 @@
 //! increasing edges, as many counts as cells, and sums that agree.
 
 use super::error::Fault;
-use super::fields::{Fields, words};
+use super::fields::{Fields, document, words};
 use super::profile::{
     CategoricalProfile, ColumnProfile, NumericProfile, Profile, ProfileSummary, SCHEMA, Source, SourceKind,
 };
@@ -28,17 +28,17 @@ pub fn read(path: &Path) -> Result<Profile, Fault> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(Fault::TooLong { place: "the profile".into(), most: usize::try_from(MOST_BYTES).unwrap_or(usize::MAX) });
+        return Err(Fault::TooLong {
+            place: "the profile".into(),
+            most: usize::try_from(MOST_BYTES).unwrap_or(usize::MAX),
+        });
     }
     parse(&bytes)
 }
 
 /// The same from bytes.
 pub fn parse(bytes: &[u8]) -> Result<Profile, Fault> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Fault::malformed(place, "JSON", error.to_string())
-    })?;
+    let value = document(bytes)?;
     let fields = Fields::of(&value, "")?;
     let schema = fields.text("schema", MOST_TEXT)?;
     if schema != SCHEMA {
@@ -112,14 +112,20 @@ fn numeric(fields: &Fields<'_>, rows: u64) -> Result<NumericProfile, Fault> {
         quantiles: fields.optional("quantiles", sketch)?.map(str::to_owned),
     };
     let NumericProfile { finite, null, nan, pos_inf, neg_inf, type_error, .. } = profile;
-    fields.sum(&["finite", "null", "nan", "pos_inf", "neg_inf", "type_error"], &[finite, null, nan, pos_inf, neg_inf, type_error], rows)?;
+    fields.sum(
+        &["finite", "null", "nan", "pos_inf", "neg_inf", "type_error"],
+        &[finite, null, nan, pos_inf, neg_inf, type_error],
+        rows,
+    )?;
     fields.sum(&["counts"], &profile.counts, finite)?;
     if profile.counts.len() != profile.edges.len() + 1 {
         let expected = format!("{} counts, one more than edges", profile.edges.len() + 1);
         return Err(Fault::malformed(fields.place("counts"), expected, profile.counts.len().to_string()));
     }
-    if (profile.min.is_none() || profile.max.is_none()) && finite > 0 {
-        return Err(Fault::malformed(fields.place("min"), "the least and the greatest value", "none"));
+    for (name, value) in [("min", profile.min), ("max", profile.max)] {
+        if value.is_none() && finite > 0 {
+            return Err(Fault::malformed(fields.place(name), "a number, as there are finite values", "none"));
+        }
     }
     match profile.shared_edges() {
         Ok(_) => Ok(profile),
@@ -130,7 +136,8 @@ fn numeric(fields: &Fields<'_>, rows: u64) -> Result<NumericProfile, Fault> {
 /// A KLL sketch that can be read.
 fn sketch<'a>(fields: &Fields<'a>, name: &str) -> Result<&'a str, Fault> {
     let text = fields.text(name, MOST_SKETCH)?;
-    let bytes = STANDARD.decode(text).map_err(|error| Fault::malformed(fields.place(name), "base64", error.to_string()))?;
+    let bytes =
+        STANDARD.decode(text).map_err(|error| Fault::malformed(fields.place(name), "base64", error.to_string()))?;
     match Quantiles::from_bytes(&bytes) {
         Ok(_) => Ok(text),
         Err(error) => Err(Fault::malformed(fields.place(name), "a sketch of quantiles", error.to_string())),
@@ -143,7 +150,9 @@ fn categorical(fields: &Fields<'_>, rows: u64) -> Result<CategoricalProfile, Fau
     let Some(values) = values else {
         return Err(Fault::malformed(fields.place("values"), "a list of texts", words(fields.get("values")?)));
     };
-    if let Some(twice) = values.iter().enumerate().find(|(at, value)| values.iter().take(*at).any(|other| other == *value)) {
+    if let Some(twice) =
+        values.iter().enumerate().find(|(at, value)| values.iter().take(*at).any(|other| other == *value))
+    {
         return Err(Fault::malformed(fields.place("values"), "each value once", format!("'{}' twice", twice.1)));
     }
     let maybe = |name| fields.optional(name, Fields::count);

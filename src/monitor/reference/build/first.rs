@@ -95,8 +95,14 @@ pub struct Sniffed {
 
 /// What the second pass is to count.
 pub enum Plan {
-    Numeric { edges: Vec<f64>, q001: Option<f64>, q999: Option<f64> },
-    Categorical { texts: Vec<Box<str>> },
+    Numeric {
+        edges: Vec<f64>,
+        q001: Option<f64>,
+        q999: Option<f64>,
+    },
+    Categorical {
+        texts: Vec<Box<str>>,
+    },
     /// The column holds lists or objects only.
     Nothing,
 }

@@ -113,7 +113,8 @@ struct Numbers {
 impl Numbers {
     fn new(edges: Edges, q001: Option<f64>, q999: Option<f64>) -> Self {
         let counts = vec![0; edges.cells()];
-        let profile = NumericProfile { edges: edges.as_slice().to_vec(), counts, q001, q999, ..NumericProfile::default() };
+        let profile =
+            NumericProfile { edges: edges.as_slice().to_vec(), counts, q001, q999, ..NumericProfile::default() };
         Self {
             edges,
             quantiles: Quantiles::new(),

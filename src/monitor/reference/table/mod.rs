@@ -76,10 +76,11 @@ pub fn scan(path: &Path, sink: &mut dyn Sink) -> Result<u64, Fault> {
 }
 
 /// A name fit for a column, or why it is none. `at` counts from 0.
-fn checked_name<'a>(bytes: &'a [u8], at: usize) -> Result<&'a str, Fault> {
+fn checked_name(bytes: &[u8], at: usize) -> Result<&str, Fault> {
     let place = || format!("name of column {}", at + 1);
-    let name = std::str::from_utf8(bytes)
-        .map_err(|_| Fault::malformed(place(), "UTF-8 text", String::from_utf8_lossy(bytes).escape_debug().to_string()))?;
+    let name = std::str::from_utf8(bytes).map_err(|_| {
+        Fault::malformed(place(), "UTF-8 text", String::from_utf8_lossy(bytes).escape_debug().to_string())
+    })?;
     match name.len() {
         0 => Err(Fault::malformed(place(), "a name", "nothing")),
         len if len > MOST_NAME_BYTES => Err(Fault::TooLong { place: place(), most: MOST_NAME_BYTES }),

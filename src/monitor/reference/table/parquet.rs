@@ -43,7 +43,8 @@ fn damaged(place: &str, error: &ParquetError) -> Fault {
 }
 
 fn rows_of(group: &RowGroupMetaData, place: &str) -> Result<u64, Fault> {
-    u64::try_from(group.num_rows()).map_err(|_| Fault::malformed(place, "a number of rows", group.num_rows().to_string()))
+    u64::try_from(group.num_rows())
+        .map_err(|_| Fault::malformed(place, "a number of rows", group.num_rows().to_string()))
 }
 
 /// Where in the file the row group ends.
@@ -164,28 +165,25 @@ fn hand_in(
     optional: bool,
     sink: &mut dyn FnMut(Cell<'_>),
 ) -> Result<u64, ColumnError> {
+    let unsigned = meaning == Meaning::Unsigned;
     match reader {
-        ColumnReader::BoolColumnReader(reader) => each(reader, optional, |value| Ok(sink(Cell::Bool(*value)))),
-        ColumnReader::Int32ColumnReader(reader) if meaning == Meaning::Unsigned => {
-            each(reader, optional, |value| Ok(sink(Cell::Number(f64::from(value.cast_unsigned())))))
-        }
-        ColumnReader::Int32ColumnReader(reader) => {
-            each(reader, optional, |value| Ok(sink(meaning.whole(i64::from(*value)))))
-        }
-        ColumnReader::Int64ColumnReader(reader) if meaning == Meaning::Unsigned => {
-            each(reader, optional, |value| Ok(sink(Cell::Number(value.cast_unsigned() as f64))))
-        }
-        ColumnReader::Int64ColumnReader(reader) => each(reader, optional, |value| Ok(sink(meaning.whole(*value)))),
-        ColumnReader::Int96ColumnReader(reader) => each(reader, optional, |_| Ok(sink(Cell::Other))),
+        ColumnReader::BoolColumnReader(reader) => each(reader, optional, sink, |value| Ok(Cell::Bool(*value))),
+        ColumnReader::Int32ColumnReader(reader) => each(reader, optional, sink, |value| {
+            Ok(meaning.whole(if unsigned { i64::from(value.cast_unsigned()) } else { i64::from(*value) }))
+        }),
+        ColumnReader::Int64ColumnReader(reader) => each(reader, optional, sink, |value| {
+            Ok(if unsigned { Cell::Number(value.cast_unsigned() as f64) } else { meaning.whole(*value) })
+        }),
+        ColumnReader::Int96ColumnReader(reader) => each(reader, optional, sink, |_| Ok(Cell::Other)),
         ColumnReader::FloatColumnReader(reader) => {
-            each(reader, optional, |value| Ok(sink(Cell::Number(f64::from(*value)))))
+            each(reader, optional, sink, |value| Ok(Cell::Number(f64::from(*value))))
         }
-        ColumnReader::DoubleColumnReader(reader) => each(reader, optional, |value| Ok(sink(Cell::Number(*value)))),
+        ColumnReader::DoubleColumnReader(reader) => each(reader, optional, sink, |value| Ok(Cell::Number(*value))),
         ColumnReader::ByteArrayColumnReader(reader) => {
-            each(reader, optional, |value| Ok(sink(meaning.bytes(value.data())?)))
+            each(reader, optional, sink, |value| meaning.bytes(value.data()))
         }
         ColumnReader::FixedLenByteArrayColumnReader(reader) => {
-            each(reader, optional, |value| Ok(sink(meaning.bytes(value.data())?)))
+            each(reader, optional, sink, |value| meaning.bytes(value.data()))
         }
     }
 }
@@ -193,7 +191,8 @@ fn hand_in(
 fn each<T: DataType>(
     mut reader: ColumnReaderImpl<T>,
     optional: bool,
-    mut take: impl FnMut(&T::T) -> Result<(), ColumnError>,
+    sink: &mut dyn FnMut(Cell<'_>),
+    cell: impl Fn(&T::T) -> Result<Cell<'_>, ColumnError>,
 ) -> Result<u64, ColumnError> {
     let (mut levels, mut values) = (Vec::new(), Vec::new());
     let mut rows = 0;
@@ -202,7 +201,9 @@ fn each<T: DataType>(
         values.clear();
         let levels = optional.then_some(&mut levels);
         let (records, ..) = reader.read_records(BATCH, levels, None, &mut values).map_err(ColumnError::Parquet)?;
-        values.iter().try_for_each(&mut take)?;
+        for value in &values {
+            sink(cell(value)?);
+        }
         rows += records as u64;
         if records == 0 {
             return Ok(rows);

@@ -37,7 +37,9 @@ fn json_lines_that_are_wrong_are_refused_with_their_line() {
         let refused = refused("x.jsonl", text);
         assert!(refused.starts_with(words), "expected {words}, got {refused}");
     }
-    assert!(refused("x.jsonl", "[".repeat(1000)).contains("nested") || !refused("x.jsonl", "[".repeat(1000)).is_empty());
+    assert!(
+        refused("x.jsonl", "[".repeat(1000)).contains("nested") || !refused("x.jsonl", "[".repeat(1000)).is_empty()
+    );
 }
 
 #[test]
@@ -63,9 +65,8 @@ fn too_many_columns_are_refused() {
 
 #[test]
 fn files_that_are_not_there_or_of_no_known_kind_are_refused_by_name() {
-    let words = |path: &str| {
-        build(Path::new(path), &Choice::default(), &mut |_, _| {}).expect_err("no such file").to_string()
-    };
+    let words =
+        |path: &str| build(Path::new(path), &Choice::default(), &mut |_, _| {}).expect_err("no such file").to_string();
     assert!(words("/nowhere/x.csv").starts_with("/nowhere/x.csv: cannot be read: "));
     let text = sample("x.txt", "a\n1\n");
     let error = build(&text.path, &Choice::default(), &mut |_, _| {}).expect_err("no data").to_string();

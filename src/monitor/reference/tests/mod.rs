@@ -4,6 +4,7 @@ mod damaged;
 mod data;
 mod kept;
 mod parquet;
+mod window;
 
 use super::{Built, Choice, NumericProfile, Profile, ProfileSummary, ReferenceError, build};
 use crate::monitor::reference::CategoricalProfile;
