@@ -1,6 +1,6 @@
 //! The monitor as the rest of the process holds it.
 
-use super::collect::{self, Command, View, Watched};
+use super::collect::{self, Command, Promoted, TooFew, View, Watched};
 use super::history::Span;
 use super::reference::Profile;
 use super::settings::{ModelSettings, Settings};
@@ -76,6 +76,21 @@ impl Monitor {
         self.ask(move |collector| {
             let watched = collector.find(&model, &version)?;
             Some(watched.view(span, collect::now_ms()))
+        })
+        .await
+    }
+
+    /// Takes what came during the last `span` as what later windows are compared with.
+    pub async fn promote(
+        &self,
+        model: &str,
+        version: &str,
+        span: Span,
+    ) -> Result<Option<Result<Promoted, TooFew>>, Stopped> {
+        let (model, version) = (model.to_owned(), version.to_owned());
+        self.ask(move |collector| {
+            let watched = collector.find(&model, &version)?;
+            Some(watched.promote(span, collect::now_ms()))
         })
         .await
     }

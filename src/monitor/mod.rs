@@ -14,6 +14,7 @@ mod settings;
 pub mod sketch;
 pub mod tap;
 
+pub use collect::{Promoted, TooFew};
 pub use column::{Column, Kind, Role};
 pub use handle::{Monitor, Stopped, Subject};
 pub use settings::{ModelSettings, Settings};

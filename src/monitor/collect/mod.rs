@@ -5,6 +5,7 @@
 mod baseline;
 mod batch;
 mod opinion;
+mod promote;
 mod publish;
 mod rate;
 mod sides;
@@ -13,6 +14,7 @@ mod watched;
 
 pub use baseline::{Baseline, Own};
 pub use opinion::Judged;
+pub use promote::{Promoted, TooFew};
 pub use sides::Side;
 pub use view::View;
 pub use watched::Watched;

@@ -26,8 +26,9 @@ pub struct View {
     pub alone: Verdict,
     /// What the judge said of the last windows that closed: only they count for an alarm.
     pub judged: Option<Judged>,
-    /// The window compared with the one before it, and with the same hour a week ago.
+    /// The last window that closed, compared with the one before it.
     pub previous: Option<Vec<Option<Compared>>>,
+    /// The last hour that closed, compared with the same hour a week ago, in 20 bins a column.
     pub last_week: Option<Vec<Option<Compared>>>,
     /// The share of rows that is taken now.
     pub sampling: f64,
@@ -39,10 +40,13 @@ impl Watched {
         let window = self.lately(span, now);
         let outcomes = outcomes(&self.baseline, &window);
         let alone = alone(&self.subject.settings.rule, &self.baseline, &outcomes);
-        let before = self.history.window(span, now.saturating_sub(span.milliseconds()), Detail::Counts);
-        let previous = (before.sampled > 0).then(|| between(&before, &window));
-        let hour = self.history.last_end(Span::Hour);
-        let last_week = self.history.same_hour_last_week(hour).map(|week| between(&week, &window));
+        let (end, hour) = (self.history.last_end(span), self.history.last_end(Span::Hour));
+        let closed = self.history.closed(span, end, Detail::Counts);
+        let before = self.history.previous(span, end, Detail::Counts);
+        let previous = before.zip(closed).map(|(before, closed)| between(&before, &closed));
+        let closed = self.history.closed(Span::Hour, hour, Detail::Counts).map(|hour| self.history.folded(&hour));
+        let week = self.history.same_hour_last_week(hour);
+        let last_week = week.zip(closed).map(|(week, closed)| between(&week, &closed));
         View {
             model: self.subject.model.clone(),
             version: self.subject.version.clone(),
