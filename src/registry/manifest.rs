@@ -2,7 +2,7 @@
 
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
-use crate::engine::Extras;
+use crate::engine::{Extras, Options};
 use crate::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ const KEYS: &[&str] = &[
     "batching.deadline",
     "instances.count",
     "input.columns",
+    "input.datatype",
     "output.kind",
     "output.labels",
     "output.extra",
@@ -73,8 +74,8 @@ pub struct Manifest {
     pub columns: Vec<String>,
     pub kind: Option<OutputKind>,
     pub labels: Vec<String>,
-    /// Outputs beside the answer.
-    pub extras: Extras,
+    /// How the model file is to be served.
+    pub options: Options,
     pub card: Card,
 }
 
@@ -138,6 +139,7 @@ struct Instances {
 #[serde(default)]
 struct Input {
     columns: Vec<String>,
+    datatype: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -150,15 +152,26 @@ struct Output {
 
 /// The outputs that `output.extra` names.
 fn extras(names: &[String], words: &mut Vec<String>) -> Extras {
-    let mut extras = Extras::default();
+    let mut extras = Extras::NONE;
     for name in names {
-        match name.as_str() {
-            "margin" => extras.margin = true,
-            "leaf" => extras.leaf = true,
-            _ => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
+        match Extras::named(name) {
+            Some(named) => extras = extras.and(named),
+            None => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
         }
     }
     extras
+}
+
+/// Whether `input.datatype` asks for doubles.
+fn double(name: Option<&str>, words: &mut Vec<String>) -> bool {
+    match name {
+        None | Some("FP32") => false,
+        Some("FP64") => true,
+        Some(other) => {
+            words.push(format!("input.datatype: expected \"FP32\" or \"FP64\", got \"{other}\""));
+            false
+        }
+    }
 }
 
 impl Manifest {
@@ -224,7 +237,10 @@ impl Manifest {
             columns: file.input.columns,
             kind: file.output.kind,
             labels: file.output.labels,
-            extras: extras(&file.output.extra, words),
+            options: Options {
+                extras: extras(&file.output.extra, words),
+                double: double(file.input.datatype.as_deref(), words),
+            },
             card: file.card,
         }
     }
@@ -286,5 +302,7 @@ mod tests {
         }
         assert!(Manifest::parse("[batching]\nmax_delay = 'soon'").expect_err("bad").contains("expected a duration"));
         assert!(Manifest::parse("versions = ").is_err());
+        let words = Manifest::parse("[input]\ndatatype = 'INT8'").expect_err("no such rows");
+        assert!(words.contains("input.datatype: expected \"FP32\" or \"FP64\", got \"INT8\""), "{words}");
     }
 }

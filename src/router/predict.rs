@@ -1,9 +1,8 @@
 //! A checked request through its version's lane.
 
 use crate::batcher::{Answer, BatchError, Submitted};
-use crate::engine::InputError;
+use crate::engine::{Asked, InputError};
 use crate::registry::Version;
-use crate::tensor::Tensor;
 use std::time::Instant;
 
 /// Why there are no predictions.
@@ -15,15 +14,17 @@ pub enum PredictError {
     Batch(#[from] BatchError),
 }
 
-/// Runs inputs (in the signature's order) on a version; answers the outputs and the row count.
+/// Runs a request on a version; answers the outputs, the extras that it asked for behind them, and the
+/// row count. Plain inputs (in the signature's order) are a request without extras.
 /// Dropping the future withdraws the request.
 pub async fn predict(
     version: &Version,
-    inputs: Vec<Tensor>,
+    asked: impl Into<Asked>,
     deadline: Instant,
 ) -> Result<(Answer, usize), PredictError> {
-    let rows = version.signature().check(&inputs)?;
-    let answer = match version.lane.submit(inputs, rows, deadline)? {
+    let asked = asked.into();
+    let rows = version.signature().check(&asked.inputs)?;
+    let answer = match version.lane.submit(asked, rows, deadline)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.answer().await?,
     };
@@ -34,11 +35,12 @@ pub async fn predict(
 /// The same on a plain thread, with no runtime.
 pub fn predict_blocking(
     version: &Version,
-    inputs: Vec<Tensor>,
+    asked: impl Into<Asked>,
     deadline: Instant,
 ) -> Result<(Answer, usize), PredictError> {
-    let rows = version.signature().check(&inputs)?;
-    let answer = match version.lane.submit(inputs, rows, deadline)? {
+    let asked = asked.into();
+    let rows = version.signature().check(&asked.inputs)?;
+    let answer = match version.lane.submit(asked, rows, deadline)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.wait()?,
     };
