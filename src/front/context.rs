@@ -4,7 +4,7 @@ use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
 use super::reply::{ApiError, Reply, json};
 use crate::batcher::Timing;
 use crate::registry::{Protocol, Version};
-use crate::router::Asked;
+use crate::router::Call;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -53,9 +53,9 @@ impl Context {
         }
     }
 
-    /// What goes with the inputs.
-    pub fn asked(&self, deadline: Instant) -> Asked<'_> {
-        Asked { id: self.ids.prediction.as_bytes(), received: self.received, deadline }
+    /// What goes with what is asked.
+    pub fn call(&self, deadline: Instant) -> Call<'_> {
+        Call { id: self.ids.prediction.as_bytes(), received: self.received, deadline }
     }
 
     /// Wraps a prediction's body with the headers that every one has.
