@@ -101,7 +101,7 @@ impl Front {
         context: &mut Context,
     ) -> Result<Bytes, ApiError> {
         context.read_timeout(headers)?;
-        let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
+        let time = context.timeout.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
         context.received = Instant::now();
         Ok(bytes)
@@ -119,7 +119,7 @@ impl Front {
         let deadline = context.deadline(None, version);
         let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
-        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
+        let (answer, _) = router::predict(version, request.inputs, context.asked(deadline)).await?;
         let body = plain::write(version, &answer.outputs, rows, context.ids.prediction_text())?;
         Ok(context.success(version, answer.timing, body))
     }
@@ -136,7 +136,7 @@ impl Front {
         let bytes = self.body(headers, incoming, context).await?;
         let request = oip::parse(&bytes, version.signature(), self.settings.max_json_depth)?;
         let deadline = context.deadline(request.timeout, version);
-        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
+        let (answer, _) = router::predict(version, request.inputs, context.asked(deadline)).await?;
         let body = oip::write(version, &answer.outputs, &request.wanted, request.id.as_deref(), &context.ids);
         Ok(context.success(version, answer.timing, body))
     }
