@@ -11,6 +11,7 @@
 //! span between whole multiples of its length (UTC): those do not overlap, so that what is judged on
 //! one is not judged again.
 
+pub mod keep;
 mod pane;
 mod ring;
 mod stored;
@@ -196,6 +197,21 @@ impl History {
         }
         self.now_ms = self.now_ms.max(other.now_ms);
         Ok(())
+    }
+
+    /// Takes the entries of another history of the same shapes; of the same time the one that has seen
+    /// more is kept.
+    fn absorb(&mut self, other: &Self) {
+        for (mine, theirs) in
+            [(&mut self.minutes, &other.minutes), (&mut self.fives, &other.fives), (&mut self.hours, &other.hours)]
+        {
+            for (_, packed) in theirs.entries() {
+                // It was read with the same shapes when it came from its file.
+                let _ = mine.insert(packed, &self.shapes);
+            }
+        }
+        other.week.hours().for_each(|hour| self.week.insert(hour.clone()));
+        self.now_ms = self.now_ms.max(other.now_ms);
     }
 
     /// Bytes held, without the edges and dictionaries of the shapes.

@@ -39,13 +39,17 @@ impl Ring {
     }
 
     /// Puts an entry in its place, unless one is there that has seen more.
-    pub fn insert(&mut self, packed: Packed, start_ms: u64, sampled: u64, shapes: &[Shape]) {
-        let there = self.between(start_ms, start_ms.saturating_add(1), shapes, Detail::Counts).sampled;
-        if start_ms.is_multiple_of(self.length) && sampled > there {
+    pub fn insert(&mut self, packed: Packed, shapes: &[Shape]) -> Result<(), StoredError> {
+        let Window { start_ms, end_ms, sampled, .. } = packed.window(shapes, Detail::Counts)?;
+        if !start_ms.is_multiple_of(self.length) || start_ms.checked_add(self.length) != Some(end_ms) {
+            return Err(StoredError::Window { field: "start_ms", value: start_ms as f64 });
+        }
+        if sampled > self.between(start_ms, end_ms, shapes, Detail::Counts).sampled {
             self.open.take_if(|open| open.start_ms == start_ms);
             self.packed.insert(start_ms, packed);
             self.make_room(start_ms, shapes);
         }
+        Ok(())
     }
 
     /// Gives a column a new shape in every entry. What cannot be read is let go.
@@ -81,6 +85,12 @@ impl Ring {
         let mut all: Vec<_> = self.packed.iter().map(|(start, packed)| (*start, packed.clone())).chain(open).collect();
         all.sort_by_key(|(start, _)| *start);
         all
+    }
+
+    /// The entry being filled, packed, and the others.
+    pub fn parts(&self) -> (Option<Packed>, Vec<(u64, &Packed)>) {
+        let over = self.packed.iter().map(|(start, packed)| (*start, packed)).collect();
+        (self.open.as_ref().map(Packed::new), over)
     }
 
     /// Every entry as a window.

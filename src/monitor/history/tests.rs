@@ -5,7 +5,7 @@ use super::*;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-const NOON: u64 = 1_800_000_000_000 - 1_800_000_000_000 % DAY + 12 * HOUR;
+pub(super) const NOON: u64 = 1_800_000_000_000 - 1_800_000_000_000 % DAY + 12 * HOUR;
 
 pub(super) fn shapes() -> Vec<Shape> {
     let edges = Edges::within((1..40).map(|at| f64::from(at) / 40.0).collect(), 0.0, 1.0).expect("edges");
@@ -15,7 +15,7 @@ pub(super) fn shapes() -> Vec<Shape> {
 
 /// A row that its number decides: the value of both numeric columns, and a colour.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row(u64);
+pub(super) struct Row(pub u64);
 
 impl Row {
     fn number(self) -> f64 {
@@ -328,4 +328,34 @@ fn what_does_not_fit_is_refused() {
     short.columns.pop();
     assert_eq!(history.push(&short), Err(HistoryError::Columns { found: 2, expected: 3 }));
     assert_eq!(history.push(&pane(NOON, 41, &[])), Err(HistoryError::Level(41)));
+}
+
+/// What `docs/` says of memory: 100 numeric columns, of which every sketch is full, over a day and
+/// with the week before it.
+#[test]
+fn a_hundred_columns_take_less_than_20_megabytes() {
+    let edges = Edges::within((1..120).map(|at| f64::from(at) / 120.0).collect(), 0.0, 1.0).expect("edges");
+    let shapes = vec![Shape::Numeric(Some(Arc::new(edges))); 100];
+    let mut minute = Pane::new(NOON, 0, 0, &shapes);
+    // No single-precision numbers: those would take half.
+    let values: Vec<f64> = (0..4_096).map(|at| f64::from(at * 2_017 % 4_096) / 4_099.0).collect();
+    if let Some(Summary::Numeric(first)) = minute.columns.first_mut() {
+        first.update_column(&values);
+        first.enrich(&values);
+    }
+    let full = minute.columns[0].clone();
+    minute.columns.fill(full);
+    minute.rows = 4_096;
+    let mut history = History::new(shapes.clone());
+    for hour in 0..8 * 24 + 25 {
+        history.push(&Pane { start_ms: NOON + hour * HOUR, ..minute.clone() }).expect("of these shapes");
+    }
+    for at in 0..13 {
+        history
+            .push(&Pane { start_ms: NOON + (8 * 24 + 24) * HOUR + at * 5 * MINUTE, ..minute.clone() })
+            .expect("of these shapes");
+    }
+    let [day, live] = [history.memory(), minute.memory()].map(|bytes| bytes as f64 / 1e6);
+    assert!(day > 10.0, "{day} MB: were the sketches full?");
+    assert!(day + live <= 20.0, "{day} MB and {live} MB in the pane being filled");
 }

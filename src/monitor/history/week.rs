@@ -4,6 +4,9 @@
 use super::super::sketch::{Counters, Moments, Shape};
 use super::window::{Detail, Window, WindowColumn};
 use super::{DAY, HOUR};
+use rkyv::rancor::Error;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,7 +22,7 @@ pub(super) struct Week {
 }
 
 /// An hour whose columns are folded. Counts are rounded to single precision, one part in 2^24.
-#[derive(Clone, Debug)]
+#[derive(Archive, Serialize, Deserialize, Clone, Debug)]
 pub(super) struct Folded {
     pub head: Head,
     /// Mean, M2, smallest and largest of every numeric column.
@@ -29,7 +32,7 @@ pub(super) struct Folded {
 }
 
 /// What a window tells beside its columns.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
 pub(super) struct Head {
     pub start_ms: u64,
     pub rows: f64,
@@ -108,6 +111,20 @@ impl Folded {
         let Window { start_ms, rows, squares, sampled, offered, dropped, degraded_rows, .. } = *window;
         let head = Head { start_ms, rows, squares, sampled, offered, dropped, degraded_rows };
         Self { head, moments: moments.into(), counts: counts.into() }
+    }
+
+    /// As a file holds it.
+    pub fn bytes(&self) -> AlignedVec {
+        rkyv::to_bytes::<Error>(self).expect("lists and numbers, written to memory")
+    }
+
+    /// The hour of bytes that may be anything; the error says what is wrong with them.
+    pub fn read(bytes: &[u8], shapes: &[Shape]) -> Result<Self, String> {
+        let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
+        aligned.extend_from_slice(bytes);
+        let hour = rkyv::from_bytes::<Self, Error>(&aligned).map_err(|error| error.to_string())?;
+        let whole = hour.head.start_ms.is_multiple_of(HOUR) && hour.window(shapes).is_some();
+        if whole { Ok(hour) } else { Err("no hour of these columns".into()) }
     }
 
     /// `None` if this is no hour of columns with these folded shapes.
