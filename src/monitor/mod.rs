@@ -4,4 +4,5 @@ pub mod column;
 pub mod drift;
 pub mod history;
 pub mod reference;
+pub mod report;
 pub mod sketch;
