@@ -160,5 +160,34 @@ fn windows(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, values, categories, windows);
+/// Not a time: what 100 columns of a day take, as the system counts it.
+fn memory(_: &mut Criterion) {
+    for (name, law) in
+        [("double precision", Source::normal as Law), ("single precision", |source| f64::from(source.normal() as f32))]
+    {
+        let (shapes, batches): (Vec<_>, Vec<_>) = (0..100).map(|seed| column(law, seed)).unzip();
+        let pane = minute(&shapes, &batches, 0);
+        let before = resident();
+        let mut history = History::new(shapes.clone());
+        for hour in 0..9 * 24 {
+            for part in 0..13 {
+                history
+                    .push(&Pane { start_ms: hour * HOUR + part * 276_000, ..pane.clone() })
+                    .expect("of these shapes");
+            }
+        }
+        let (told, held) = (history.memory() as f64 / 1e6, (resident() - before) / 1e6);
+        println!("100 columns, 24 hours, {name}: {told:.1} MB by its own count, {held:.1} MB resident");
+        println!("    and the pane being filled: {:.1} MB", pane.memory() as f64 / 1e6);
+    }
+}
+
+/// Bytes of this process in memory.
+fn resident() -> f64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: f64 = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    pages * 4096.0
+}
+
+criterion_group!(benches, memory, values, categories, windows);
 criterion_main!(benches);

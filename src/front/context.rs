@@ -4,6 +4,7 @@ use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
 use super::reply::{ApiError, Reply, json};
 use crate::batcher::Timing;
 use crate::registry::{Protocol, Version};
+use crate::router::Call;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -23,26 +24,26 @@ pub struct Context {
     /// When its body was read: from then on the server's own time counts.
     pub received: Instant,
     /// The time that the caller's header gives it, from the head on.
-    pub asked: Option<Duration>,
+    pub timeout: Option<Duration>,
     pub ids: Ids,
 }
 
 impl Context {
     pub fn new(headers: &HeaderMap) -> Self {
         let started = Instant::now();
-        Self { started, received: started, asked: None, ids: Ids::new(headers) }
+        Self { started, received: started, timeout: None, ids: Ids::new(headers) }
     }
 
     /// Reads the header by which a caller limits the time.
     pub fn read_timeout(&mut self, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.asked = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
+        self.timeout = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
         Ok(())
     }
 
     /// When the answer has to be there: what the caller asked for (in a header, in the body), else
     /// what the model allows.
     pub fn deadline(&self, in_body: Option<Duration>, version: &Version) -> Instant {
-        let shortest = match (self.asked, in_body) {
+        let shortest = match (self.timeout, in_body) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
@@ -50,6 +51,11 @@ impl Context {
             Some(time) => self.started + time.min(LONGEST),
             None => self.received + version.lane.settings().deadline.min(LONGEST),
         }
+    }
+
+    /// What goes with what is asked.
+    pub fn call(&self, deadline: Instant) -> Call<'_> {
+        Call { id: self.ids.prediction.as_bytes(), received: self.received, deadline }
     }
 
     /// Wraps a prediction's body with the headers that every one has.

@@ -6,6 +6,7 @@ use super::incoming::Incoming;
 use super::reply::{ApiError, Cause, Reply, TABLE};
 use super::route::{Named, Route, route};
 use super::{Settings, body, oip, plain, probes};
+use crate::engine::Asked;
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
 use crate::router;
@@ -101,7 +102,7 @@ impl Front {
         context: &mut Context,
     ) -> Result<Bytes, ApiError> {
         context.read_timeout(headers)?;
-        let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
+        let time = context.timeout.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
         context.received = Instant::now();
         Ok(bytes)
@@ -119,8 +120,9 @@ impl Front {
         let deadline = context.deadline(None, version);
         let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
-        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
-        let body = plain::write(version, &answer.outputs, rows, context.ids.prediction_text())?;
+        let plain::Parsed { inputs, extras } = request;
+        let (answer, _) = router::predict(version, Asked { inputs, extras }, context.call(deadline)).await?;
+        let body = plain::write(version, &answer.outputs, extras, rows, context.ids.prediction_text())?;
         Ok(context.success(version, answer.timing, body))
     }
 
@@ -136,8 +138,10 @@ impl Front {
         let bytes = self.body(headers, incoming, context).await?;
         let request = oip::parse(&bytes, version.signature(), self.settings.max_json_depth)?;
         let deadline = context.deadline(request.timeout, version);
-        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
-        let body = oip::write(version, &answer.outputs, &request.wanted, request.id.as_deref(), &context.ids);
+        let oip::Parsed { id, inputs, wanted, extras, .. } = request;
+        let (answer, _) = router::predict(version, Asked { inputs, extras }, context.call(deadline)).await?;
+        let shown = oip::Shown { extras, wanted: &wanted };
+        let body = oip::write(version, &answer.outputs, shown, id.as_deref(), &context.ids);
         Ok(context.success(version, answer.timing, body))
     }
 

@@ -1,15 +1,25 @@
 //! Outputs to an inference response.
 
+use crate::engine::{Extras, TensorSpec};
 use crate::front::ids::Ids;
 use crate::json::{NonFinite, Number, write_data, write_str};
 use crate::registry::Version;
 use crate::tensor::Tensor;
+use smallvec::SmallVec;
 
 /// Bare tokens, as Triton writes and its clients read them.
 const NAN: NonFinite = NonFinite::Token;
 
-/// Writes the body. `wanted` names outputs by index; empty means all. The id is always answered.
-pub fn write(version: &Version, outputs: &[Tensor], wanted: &[usize], id: Option<&str>, ids: &Ids) -> Vec<u8> {
+/// What a request asked to see of its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    pub extras: Extras,
+    /// Places among all that the answer holds; empty means all.
+    pub wanted: &'a [usize],
+}
+
+/// Writes the body. The id is always answered.
+pub fn write(version: &Version, outputs: &[Tensor], shown: Shown<'_>, id: Option<&str>, ids: &Ids) -> Vec<u8> {
     let mut out = Vec::with_capacity(320);
     out.extend_from_slice(b"{\"model_name\":");
     write_str(&mut out, version.model.as_str());
@@ -20,13 +30,15 @@ pub fn write(version: &Version, outputs: &[Tensor], wanted: &[usize], id: Option
     out.extend_from_slice(b",\"parameters\":{\"prediction_id\":");
     write_str(&mut out, ids.prediction_text());
     out.extend_from_slice(b"},\"outputs\":[");
-    let all: Vec<usize> = (0..outputs.len()).collect();
-    let chosen = if wanted.is_empty() { &all } else { wanted };
-    for (place, at) in chosen.iter().enumerate() {
+    let answered: SmallVec<[(&TensorSpec, &Tensor); 4]> =
+        version.signature().answered(shown.extras).zip(outputs).collect();
+    let all: SmallVec<[usize; 4]> = (0..answered.len()).collect();
+    let chosen: &[usize] = if shown.wanted.is_empty() { &all } else { shown.wanted };
+    for (place, (spec, tensor)) in chosen.iter().filter_map(|at| answered.get(*at)).enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        output(&mut out, &version.signature().outputs[*at].name, &outputs[*at]);
+        output(&mut out, &spec.name, tensor);
     }
     out.extend_from_slice(b"]}");
     out

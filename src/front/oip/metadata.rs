@@ -26,13 +26,17 @@ pub fn model(version: &Version, slot: Option<&Slot>) -> Reply {
         None => vec![version.name.to_string()],
     };
     let signature = version.signature();
-    let body = value!({
+    let mut body = value!({
         "name": version.model.as_str(),
         "versions": versions,
         "platform": format!("onnx_{}", version.loaded.choice.engine),
         "inputs": signature.inputs.iter().map(tensor).collect::<Vec<_>>(),
         "outputs": signature.outputs.iter().map(tensor).collect::<Vec<_>>(),
     });
+    if !signature.extras.is_empty() {
+        // Beside the outputs: clients that ask for every output they read of shall not pay for these.
+        body["extra_outputs"] = signature.extras.iter().map(tensor).collect();
+    }
     json(StatusCode::OK, body.to_string())
 }
 

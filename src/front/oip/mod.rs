@@ -4,9 +4,9 @@ mod answer;
 mod metadata;
 mod request;
 
-pub use answer::write;
+pub use answer::{Shown, write};
 pub use metadata::{model, model_ready, models, server, tensor};
-pub use request::{parse, refuse_binary};
+pub use request::{Parsed, parse, refuse_binary};
 
 /// Parses and forgets, for the benchmarks.
 #[doc(hidden)]

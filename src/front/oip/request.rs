@@ -1,6 +1,7 @@
 //! An inference request to the tensors of a model.
 
-use crate::engine::{InputError, Signature};
+use crate::engine::{Extras, InputError, Signature};
+use crate::front::extra;
 use crate::front::reply::{ApiError, Cause};
 use crate::front::wrong::Wrong;
 use crate::json::{ElementError, Elements, Kind, NestedError, Reader, integer, nested};
@@ -17,8 +18,10 @@ pub struct Parsed {
     pub id: Option<String>,
     /// Inputs in the signature's order.
     pub inputs: Vec<Tensor>,
-    /// Indices of the outputs asked for, in the order asked; empty for all.
+    /// Outputs asked for by name, in the order asked, as places in [`Signature::answered`]; empty for
+    /// all that the answer holds.
     pub wanted: Vec<usize>,
+    pub extras: Extras,
     pub timeout: Option<Duration>,
 }
 
@@ -47,6 +50,7 @@ fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong
     let mut inputs: Vec<Option<Tensor>> = signature.inputs.iter().map(|_| None).collect();
     expect(reader, Kind::Object, "body")?;
     let mut given = false;
+    let mut names = Vec::new();
     reader.object(|reader, key| match &*key {
         // Clients that write out absent members as null mean that they are absent.
         "id" | "outputs" | "parameters" if reader.peek()? == Kind::Null => Ok(reader.null()?),
@@ -63,12 +67,13 @@ fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong
         }
         "outputs" => {
             expect(reader, Kind::Array, "outputs")?;
-            reader.array(|reader| output(reader, signature, &mut parsed.wanted))
+            reader.array(|reader| output(reader, signature, &mut names))
         }
-        "parameters" => parameters(reader, &mut parsed),
+        "parameters" => parameters(reader, signature, &mut parsed),
         // Unknown members are ignored: Triton's own examples send some.
         _ => Ok(reader.skip()?),
     })?;
+    parsed.choose(signature, names);
     for (tensor, spec) in inputs.into_iter().zip(&signature.inputs) {
         parsed.inputs.push(tensor.ok_or_else(|| InputError::Missing { name: spec.name.clone() })?);
     }
@@ -87,9 +92,34 @@ fn string(reader: &mut Reader<'_>, field: &str) -> Result<String, Wrong> {
     Ok(reader.string()?.into_owned())
 }
 
-fn parameters(reader: &mut Reader<'_>, parsed: &mut Parsed) -> Result<(), Wrong> {
+impl Parsed {
+    /// Outputs asked for by name, and behind them the extras that parameters ask for.
+    fn choose(&mut self, signature: &Signature, mut names: Vec<String>) {
+        let by_parameter = self.extras;
+        for name in &names {
+            self.extras = self.extras.and(signature.extra(name));
+        }
+        if names.is_empty() {
+            return;
+        }
+        let behind = Extras::NAMES.into_iter().filter(|name| by_parameter.has(name));
+        for name in behind {
+            if !names.iter().any(|named| named == name) {
+                names.push(name.into());
+            }
+        }
+        let place = |name: &String| signature.answered(self.extras).position(|spec| spec.name == *name);
+        self.wanted = names.iter().filter_map(place).collect();
+    }
+}
+
+fn parameters(reader: &mut Reader<'_>, signature: &Signature, parsed: &mut Parsed) -> Result<(), Wrong> {
     expect(reader, Kind::Object, "parameters")?;
     reader.object(|reader, key| {
+        if Extras::NAMES.contains(&&*key) {
+            parsed.extras = parsed.extras.and(extra::parameter(reader, signature, &key)?);
+            return Ok(());
+        }
         if key != "timeout" {
             return Ok(reader.skip()?);
         }
@@ -101,7 +131,7 @@ fn parameters(reader: &mut Reader<'_>, parsed: &mut Parsed) -> Result<(), Wrong>
     })
 }
 
-fn output(reader: &mut Reader<'_>, signature: &Signature, wanted: &mut Vec<usize>) -> Result<(), Wrong> {
+fn output(reader: &mut Reader<'_>, signature: &Signature, names: &mut Vec<String>) -> Result<(), Wrong> {
     expect(reader, Kind::Object, "outputs")?;
     let mut name = None;
     reader.object(|reader, key| match &*key {
@@ -113,18 +143,16 @@ fn output(reader: &mut Reader<'_>, signature: &Signature, wanted: &mut Vec<usize
         _ => Ok(reader.skip()?),
     })?;
     let name = name.ok_or_else(|| ApiError::field("outputs", "an entry of 'outputs' has no name"))?;
-    let at = signature.output(&name).ok_or_else(|| {
-        let names = || signature.outputs.iter().map(|spec| spec.name.as_str());
-        let known = names().collect::<Vec<_>>().join(", ");
-        ApiError::field(
-            &name,
-            format!("unexpected inference output '{}': the model has {known}", crate::text::shorten(&name, 60)),
-        )
-    })?;
-    if wanted.contains(&at) {
+    let all = || signature.outputs.iter().chain(&signature.extras).map(|spec| spec.name.as_str());
+    if !all().any(|known| known == name) {
+        let known = all().collect::<Vec<_>>().join(", ");
+        let words = format!("unexpected inference output '{}': the model has {known}", crate::text::shorten(&name, 60));
+        return Err(ApiError::field(&name, words).into());
+    }
+    if names.contains(&name) {
         return Err(ApiError::field(&name, format!("output '{name}' is asked for twice")).into());
     }
-    wanted.push(at);
+    names.push(name);
     Ok(())
 }
 
