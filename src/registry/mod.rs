@@ -21,6 +21,7 @@ mod source;
 mod stats;
 mod status;
 mod tracked;
+mod upload;
 mod version;
 mod watch;
 
@@ -30,13 +31,14 @@ pub use exposition::expose;
 pub use features::{Features, Place};
 pub use load::{Order, load};
 pub use loader::LOADER_THREADS;
-pub use manifest::{Card, Manifest, OutputKind};
+pub use manifest::{Card, Manifest, OutputKind, Versions};
 pub use roles::Roles;
 pub use settings::{Control, Settings};
 pub use slot::{Catalog, Serving, Slot};
 pub use source::{FoundModel, FoundVersion, ModelName, VersionNumber, find};
-pub use stats::{CODES, PROTOCOLS, Protocol, VersionStats};
+pub use stats::{CODES, PROTOCOLS, Protocol, VersionStats, nanoseconds};
 pub use status::{ModelStatus, State, VersionStatus};
+pub use upload::{Upload, UploadError};
 pub use version::{LoadFailure, Version};
 pub use watch::{Readiness, Registry};
 
