@@ -4,6 +4,7 @@ use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
 use super::reply::{ApiError, Reply, json};
 use crate::batcher::Timing;
 use crate::registry::{Protocol, Version, nanoseconds};
+use crate::router::Call;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Context {
     /// When its body was read: from then on the server's own time counts.
     pub received: Instant,
     /// The time that the caller's header gives it, from the head on.
-    pub asked: Option<Duration>,
+    pub timeout: Option<Duration>,
     pub ids: Ids,
     /// How long its inputs took to be read, and its run, where there was one.
     pub ran: Option<(Duration, Timing)>,
@@ -33,7 +34,7 @@ pub struct Context {
 impl Context {
     pub fn new(headers: &HeaderMap) -> Self {
         let started = Instant::now();
-        Self { started, received: started, asked: None, ids: Ids::new(headers), ran: None }
+        Self { started, received: started, timeout: None, ids: Ids::new(headers), ran: None }
     }
 
     /// The context of one more request in the same call: ids of its own, the time of the call.
@@ -43,7 +44,7 @@ impl Context {
 
     /// Limits the time further, from the head on.
     pub fn limit(&mut self, time: Option<Duration>) {
-        self.asked = shorter(self.asked, time);
+        self.timeout = shorter(self.timeout, time);
     }
 
     /// From now on the server's own time counts.
@@ -53,17 +54,22 @@ impl Context {
 
     /// Reads the header by which a caller limits the time.
     pub fn read_timeout(&mut self, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.asked = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
+        self.timeout = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
         Ok(())
     }
 
     /// When the answer has to be there: what the caller asked for (in a header, in the body), else
     /// what the model allows.
     pub fn deadline(&self, in_body: Option<Duration>, version: &Version) -> Instant {
-        match shorter(self.asked, in_body) {
+        match shorter(self.timeout, in_body) {
             Some(time) => self.started + time.min(LONGEST),
             None => self.received + version.lane.settings().deadline.min(LONGEST),
         }
+    }
+
+    /// What goes with what is asked.
+    pub fn call(&self, deadline: Instant) -> Call<'_> {
+        Call { id: self.ids.prediction.as_bytes(), received: self.received, deadline }
     }
 
     /// Wraps a prediction's body with the headers that every one has.

@@ -7,6 +7,7 @@ pub mod admin;
 mod body;
 mod connection;
 mod context;
+mod extra;
 pub mod grpc;
 mod ids;
 mod incoming;

@@ -40,6 +40,8 @@ pub enum Cause {
     TooLarge,
     /// The body is in a form that is not read.
     MediaType,
+    /// A value that the model's owner does not allow.
+    Contract,
     /// Too much is waiting already: try again.
     QueueFull,
     /// The model is known but does not serve now.
@@ -67,7 +69,7 @@ const fn row(cause: Cause, status: StatusCode, grpc: u8, code: &'static str, ret
 }
 
 /// The table.
-pub const TABLE: [Row; 15] = [
+pub const TABLE: [Row; 16] = [
     row(Cause::BadRequest, StatusCode::BAD_REQUEST, 3, "INVALID_ARGUMENT", false),
     row(Cause::Unauthenticated, StatusCode::UNAUTHORIZED, 16, "UNAUTHENTICATED", false),
     row(Cause::Forbidden, StatusCode::FORBIDDEN, 7, "PERMISSION_DENIED", false),
@@ -78,6 +80,7 @@ pub const TABLE: [Row; 15] = [
     row(Cause::SlowRequest, StatusCode::REQUEST_TIMEOUT, 4, "REQUEST_TIMEOUT", false),
     row(Cause::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, 8, "TOO_LARGE", false),
     row(Cause::MediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "UNSUPPORTED_MEDIA_TYPE", false),
+    row(Cause::Contract, StatusCode::UNPROCESSABLE_ENTITY, 3, "CONTRACT_VIOLATED", false),
     row(Cause::QueueFull, StatusCode::SERVICE_UNAVAILABLE, 14, "QUEUE_FULL", true),
     row(Cause::NotReady, StatusCode::SERVICE_UNAVAILABLE, 14, "NOT_READY", true),
     row(Cause::Deadline, StatusCode::GATEWAY_TIMEOUT, 4, "DEADLINE_EXCEEDED", false),
@@ -224,6 +227,9 @@ impl From<PredictError> for ApiError {
     fn from(error: PredictError) -> Self {
         match error {
             PredictError::Input(error) => error.into(),
+            PredictError::Contract(broken) => {
+                Self { field: Some(broken.column.clone()), ..Self::new(Cause::Contract, broken.to_string()) }
+            }
             PredictError::Batch(error) => error.into(),
         }
     }

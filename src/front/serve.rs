@@ -8,6 +8,7 @@ use super::reply::{ApiError, Cause, Reply, TABLE};
 use super::route::{Named, Route, route};
 use super::{Settings, body, mlflow, oip, pack, plain, probes};
 use crate::batcher::Answer;
+use crate::engine::Asked;
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
 use crate::router;
@@ -141,7 +142,7 @@ impl Front {
         context: &mut Context,
     ) -> Result<Bytes, ApiError> {
         context.read_timeout(headers)?;
-        let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
+        let time = context.timeout.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
         context.received = Instant::now();
         Ok(bytes)
@@ -158,8 +159,9 @@ impl Front {
         let bytes = self.body(headers, incoming, context).await?;
         let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
-        let answer = self.compute(version, request.inputs, None, context).await?;
-        let body = plain::write(version, &answer.outputs, rows, context.ids.prediction_text())?;
+        let plain::Parsed { inputs, extras } = request;
+        let answer = self.compute(version, Asked { inputs, extras }, None, context).await?;
+        let body = plain::write(version, &answer.outputs, extras, rows, context.ids.prediction_text())?;
         Ok(context.success(version, answer.timing, body))
     }
 
@@ -167,13 +169,13 @@ impl Front {
     pub(super) async fn compute(
         &self,
         version: &Version,
-        inputs: Vec<Tensor>,
+        asked: impl Into<Asked>,
         timeout: Option<Duration>,
         context: &mut Context,
     ) -> Result<Answer, ApiError> {
         let deadline = context.deadline(timeout, version);
         let input = context.received.elapsed();
-        let (answer, _) = router::predict(version, inputs, deadline).await?;
+        let (answer, _) = router::predict(version, asked, context.call(deadline)).await?;
         context.ran = Some((input, answer.timing));
         Ok(answer)
     }

@@ -24,12 +24,13 @@ mod tracked;
 mod upload;
 mod version;
 mod watch;
+mod watched;
 
 pub use control::{ControlError, Controlled, Verb};
 pub use events::{Event, Moment, What, Who};
 pub use exposition::expose;
 pub use features::{Features, Place};
-pub use load::{Order, load};
+pub use load::{Order, Tools, load};
 pub use loader::LOADER_THREADS;
 pub use manifest::{Card, Manifest, OutputKind, Versions};
 pub use roles::Roles;

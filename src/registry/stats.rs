@@ -20,7 +20,7 @@ pub enum Protocol {
 pub const PROTOCOLS: [&str; 5] = ["plain", "oip", "grpc", "v1", "mlflow"];
 
 /// The statuses that are counted by their own name; all others are counted as 500.
-pub const CODES: [u16; 11] = [200, 400, 404, 405, 408, 413, 415, 499, 500, 503, 504];
+pub const CODES: [u16; 12] = [200, 400, 404, 405, 408, 413, 415, 422, 499, 500, 503, 504];
 
 #[derive(Debug)]
 pub struct VersionStats {
@@ -59,7 +59,7 @@ impl Default for VersionStats {
 
 impl VersionStats {
     pub fn count(&self, protocol: Protocol, code: u16) {
-        let known = CODES.iter().position(|known| *known == code).unwrap_or(8);
+        let known = CODES.iter().position(|known| *known == code).unwrap_or(9);
         self.requests[protocol as usize][known].add(1);
     }
 

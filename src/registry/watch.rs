@@ -16,6 +16,7 @@ use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::engine::Origin;
 use crate::metrics::{names, process};
+use crate::monitor::Monitor;
 use crate::sync::memory;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
@@ -37,6 +38,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// The models in service, kept true by a thread of its own.
 pub struct Registry {
     shared: Arc<Shared>,
+    monitor: Option<Arc<Monitor>>,
+    series: usize,
     /// Unbounded: each caller has at most one in it, and callers are as many as connections.
     commands: Sender<Command>,
     stop: Mutex<Option<Sender<()>>>,
@@ -72,7 +75,10 @@ impl Registry {
         let explicit = settings.control == Control::Explicit;
         let (required, paths) = (settings.required.clone(), settings.paths.clone());
         let shared = Arc::new(Shared { required, explicit, paths, ..Shared::default() });
-        let loader = Loader::start(&settings, pool)?;
+        let series = settings.monitor.series;
+        let monitor = settings.monitor.enabled.then(|| Monitor::start(settings.monitor.clone())).transpose()?;
+        let monitor = monitor.map(Arc::new);
+        let loader = Loader::start(&settings, pool, monitor.as_ref())?;
         let (stop, stopped) = bounded(1);
         let (commands, asked) = unbounded();
         let watcher = Watcher {
@@ -88,7 +94,7 @@ impl Registry {
         };
         let thread =
             std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped, &asked))?;
-        Ok(Self { shared, commands, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, monitor, series, commands, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
     }
 
     /// The models as they are now. Hold it no longer than it takes to find a slot.
@@ -102,6 +108,16 @@ impl Registry {
         while !*tried {
             tried = self.shared.tried_now.wait(tried).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What watches the models, if they are watched.
+    pub fn monitor(&self) -> Option<&Arc<Monitor>> {
+        self.monitor.as_ref()
+    }
+
+    /// Series of single columns that metrics may show.
+    pub fn series(&self) -> usize {
+        self.series
     }
 
     pub fn readiness(&self) -> Readiness {
@@ -136,6 +152,9 @@ impl Registry {
         self.shared.set_tried();
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
+        }
+        if let Some(monitor) = &self.monitor {
+            monitor.stop();
         }
     }
 }

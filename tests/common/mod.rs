@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tidegate::app::{App, Running, Stopped};
 use tidegate::config::Config;
+use tidegate::monitor::collect::View;
+use tidegate::monitor::history::Span;
 use tidegate::registry::Control;
 
 /// Long enough for any answer on a busy machine; only a test that fails waits for it.
@@ -55,6 +57,13 @@ impl Server {
     /// A new connection to the admin port.
     pub fn admin(&self) -> Client {
         Client::connect(self.running.admin_address())
+    }
+
+    /// What monitoring has seen of a version lately, all that was sent by now counted.
+    pub fn view(&self, model: &str, version: &str) -> View {
+        let monitor = self.running.registry().monitor().expect("monitoring is on");
+        let view = self.running.block_on(monitor.view(model, version, Span::FiveMinutes));
+        view.expect("it runs").expect("it is watched")
     }
 
     /// Stops; nothing may have been left unanswered. Clients must be dropped before.

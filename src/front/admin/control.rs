@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Far more than a version's name needs.
-const LARGEST_BODY: usize = 64 << 10;
-const BODY_TIME: Duration = Duration::from_secs(10);
+pub const LARGEST_BODY: usize = 64 << 10;
+pub const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Does what is asked and answers when it has been done, has failed, or has taken too long.
 pub async fn answer(
@@ -31,7 +31,7 @@ pub async fn answer(
 
 /// The version that a body names. Members that are not known are refused: a mistyped `version` would
 /// otherwise unload the whole model.
-fn version(bytes: &Bytes) -> Result<Option<String>, ApiError> {
+pub fn version(bytes: &Bytes) -> Result<Option<String>, ApiError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ use super::proto::ModelInferRequest;
 use super::proto::ModelInferResponse;
 use super::read::read;
 use super::write::write;
+use crate::engine::Asked;
 use crate::front::context::{Context, Flight};
 use crate::front::reply::ApiError;
 use crate::front::route::Named;
@@ -41,8 +42,8 @@ async fn run(
     context: &mut Context,
 ) -> Result<Inferred, ApiError> {
     let mut read = read(message, version.signature())?;
-    let inputs = std::mem::take(&mut read.parsed.inputs);
-    let answer = front.compute(version, inputs, read.parsed.parameters.timeout, context).await?;
+    let asked = Asked { inputs: std::mem::take(&mut read.parsed.inputs), extras: read.parsed.extras };
+    let answer = front.compute(version, asked, read.parsed.parameters.timeout, context).await?;
     let raw = read.raw || front.settings.grpc_always_raw;
     let message = write(version, &answer.outputs, &read.parsed, raw, &context.ids)?;
     let mut headers = HeaderMap::new();

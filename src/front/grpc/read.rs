@@ -3,8 +3,9 @@
 use super::proto::infer_parameter::ParameterChoice;
 use super::proto::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
 use super::proto::{InferParameter, InferTensorContents, ModelInferRequest};
-use crate::engine::{InputError, Signature};
-use crate::front::oip::{Parsed, Value, Wanted, add, is_shared_memory, no_shared_memory, output_named, shape_of};
+use crate::engine::{Extras, InputError, Signature};
+use crate::front::extra;
+use crate::front::oip::{Parsed, Value, Wanted, add, is_shared_memory, no_shared_memory, shape_of, truth};
 use crate::front::raw;
 use crate::front::reply::ApiError;
 use crate::tensor::{DType, Data, Shape, Tensor};
@@ -22,11 +23,18 @@ pub fn read(message: ModelInferRequest, signature: &Signature) -> Result<Read, A
     let ModelInferRequest { id, parameters, inputs, outputs, raw_input_contents, .. } = message;
     let mut parsed = Parsed { id: (!id.is_empty()).then_some(id), ..Parsed::default() };
     for (name, parameter) in &parameters {
-        parsed.parameters.set(name, &value(parameter))?;
+        let value = value(parameter);
+        if Extras::NAMES.contains(&name.as_str()) {
+            parsed.extras = parsed.extras.and(extra::given(signature, name, truth(name, &value)?)?);
+        } else {
+            parsed.parameters.set(name, &value)?;
+        }
     }
-    for output in outputs {
-        add(wanted(output, signature)?, &mut parsed.wanted, signature)?;
+    let mut named = Vec::with_capacity(outputs.len());
+    for InferRequestedOutputTensor { name, parameters } in outputs {
+        add(name, wanted(&parameters)?, &mut named, signature)?;
     }
+    parsed.choose(signature, named);
     let raw = !raw_input_contents.is_empty();
     if raw && raw_input_contents.len() != inputs.len() {
         let words = format!(
@@ -61,9 +69,9 @@ fn value(parameter: &InferParameter) -> Value {
     }
 }
 
-fn wanted(output: InferRequestedOutputTensor, signature: &Signature) -> Result<Wanted, ApiError> {
-    let mut one = Wanted { at: output_named(&output.name, signature)?, ..Wanted::default() };
-    for (name, parameter) in &output.parameters {
+fn wanted(parameters: &HashMap<String, InferParameter>) -> Result<Wanted, ApiError> {
+    let mut one = Wanted::default();
+    for (name, parameter) in parameters {
         one.set(name, &value(parameter))?;
     }
     Ok(one)

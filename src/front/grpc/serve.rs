@@ -62,7 +62,7 @@ impl Front {
 
     async fn served(self: &Arc<Self>, request: Request<Incoming>, context: Context) -> Response<Body> {
         let limit = self.settings.max_body;
-        let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
+        let time = context.timeout.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let awaited = !STREAMS.contains(&request.uri().path());
         let mut request = request.map(|body| Messages::new(body, limit, time, awaited));
         request.extensions_mut().insert(context);

@@ -20,8 +20,8 @@ pub fn write(
     raw: bool,
     ids: &Ids,
 ) -> Result<ModelInferResponse, ApiError> {
-    let chosen = chosen(version, outputs, &parsed.wanted)?;
-    let raw = raw || chosen.iter().any(|(_, tensor)| matches!(tensor.dtype(), DType::F16 | DType::BF16));
+    let chosen = chosen(version, outputs, parsed)?;
+    let raw = raw || chosen.iter().any(|(.., tensor)| matches!(tensor.dtype(), DType::F16 | DType::BF16));
     let mut message = ModelInferResponse {
         model_name: version.model.as_str().to_owned(),
         model_version: version.name.to_string(),
@@ -30,9 +30,9 @@ pub fn write(
         ..ModelInferResponse::default()
     };
     message.parameters.insert("prediction_id".to_owned(), text(ids.prediction_text()));
-    for (wanted, tensor) in chosen {
+    for (_, name, tensor) in chosen {
         let mut output = InferOutputTensor {
-            name: version.signature().outputs[wanted.at].name.clone(),
+            name: name.to_owned(),
             datatype: tensor.dtype().name().to_owned(),
             shape: tensor.shape().iter().map(|dim| i64::try_from(*dim).unwrap_or(i64::MAX)).collect(),
             ..InferOutputTensor::default()

@@ -2,12 +2,14 @@
 
 use super::classify::classify;
 use super::request::{Parsed, Wanted};
+use crate::engine::TensorSpec;
 use crate::front::ids::Ids;
 use crate::front::raw;
-use crate::front::reply::{ApiError, Cause};
+use crate::front::reply::ApiError;
 use crate::json::{NonFinite, Number, write_data, write_str};
 use crate::registry::Version;
 use crate::tensor::Tensor;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Bare tokens, as Triton writes and its clients read them.
@@ -21,10 +23,10 @@ pub struct Written {
 
 /// Writes the body: the outputs asked for, each as JSON or as raw bytes. The id is always answered.
 pub fn write(version: &Version, outputs: &[Tensor], parsed: &Parsed, ids: &Ids) -> Result<Written, ApiError> {
-    let chosen = chosen(version, outputs, &parsed.wanted)?;
+    let chosen = chosen(version, outputs, parsed)?;
     let binary = |wanted: &Wanted| wanted.binary.unwrap_or(parsed.parameters.binary_output);
     let tail: usize =
-        chosen.iter().filter(|(wanted, _)| binary(wanted)).map(|(_, tensor)| raw::encoded_len(tensor.data())).sum();
+        chosen.iter().filter(|(wanted, ..)| binary(wanted)).map(|(.., tensor)| raw::encoded_len(tensor.data())).sum();
     let mut out = Vec::with_capacity(320 + tail);
     out.extend_from_slice(b"{\"model_name\":");
     write_str(&mut out, version.model.as_str());
@@ -35,42 +37,45 @@ pub fn write(version: &Version, outputs: &[Tensor], parsed: &Parsed, ids: &Ids) 
     out.extend_from_slice(b",\"parameters\":{\"prediction_id\":");
     write_str(&mut out, ids.prediction_text());
     out.extend_from_slice(b"},\"outputs\":[");
-    for (place, (wanted, tensor)) in chosen.iter().enumerate() {
+    for (place, (wanted, name, tensor)) in chosen.iter().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        output(&mut out, &version.signature().outputs[wanted.at].name, tensor, binary(wanted));
+        output(&mut out, name, tensor, binary(wanted));
     }
     out.extend_from_slice(b"]}");
     let json = out.len();
-    for (_, tensor) in chosen.iter().filter(|(wanted, _)| binary(wanted)) {
+    for (.., tensor) in chosen.iter().filter(|(wanted, ..)| binary(wanted)) {
         raw::encode(&mut out, tensor.data());
     }
     let json = (out.len() > json).then_some(json);
     Ok(Written { body: out, json })
 }
 
-/// The outputs asked for, in the order asked, as tensors or as classes.
+/// An output as it was asked for, its name, and the tensor or its classes.
+pub type Chosen<'a> = (Wanted, &'a str, Cow<'a, Tensor>);
+
+/// The outputs asked for, in the order asked.
 pub fn chosen<'a>(
-    version: &Version,
+    version: &'a Version,
     outputs: &'a [Tensor],
-    wanted: &[Wanted],
-) -> Result<Vec<(Wanted, Cow<'a, Tensor>)>, ApiError> {
-    let all: Vec<Wanted>;
-    let wanted = match wanted {
-        [] => {
-            all = (0..outputs.len()).map(|at| Wanted { at, ..Wanted::default() }).collect();
-            &all
-        }
-        some => some,
-    };
-    wanted.iter().map(|one| Ok((*one, as_asked(version, outputs, *one)?))).collect()
+    parsed: &Parsed,
+) -> Result<SmallVec<[Chosen<'a>; 4]>, ApiError> {
+    let answered: SmallVec<[(&TensorSpec, &Tensor); 4]> =
+        version.signature().answered(parsed.extras).zip(outputs).collect();
+    let all = || (0..answered.len()).map(|at| Wanted { at, ..Wanted::default() }).collect();
+    let wanted: SmallVec<[Wanted; 4]> =
+        if parsed.wanted.is_empty() { all() } else { parsed.wanted.iter().copied().collect() };
+    let found = wanted.into_iter().filter_map(|one| Some((one, *answered.get(one.at)?)));
+    found.map(|(one, (spec, tensor))| Ok((one, spec.name.as_str(), as_asked(version, spec, tensor, one)?))).collect()
 }
 
-fn as_asked<'a>(version: &Version, outputs: &'a [Tensor], wanted: Wanted) -> Result<Cow<'a, Tensor>, ApiError> {
-    let (Some(tensor), Some(spec)) = (outputs.get(wanted.at), version.signature().outputs.get(wanted.at)) else {
-        return Err(ApiError::new(Cause::Internal, "the model gave fewer outputs than its signature has"));
-    };
+fn as_asked<'a>(
+    version: &Version,
+    spec: &TensorSpec,
+    tensor: &'a Tensor,
+    wanted: Wanted,
+) -> Result<Cow<'a, Tensor>, ApiError> {
     if wanted.classes == 0 {
         return Ok(Cow::Borrowed(tensor));
     }

@@ -25,13 +25,17 @@ pub fn models(catalog: &Catalog) -> Reply {
 /// A version's signature, and the versions that serve beside it.
 pub fn model(version: &Version, catalog: &Catalog) -> Reply {
     let signature = version.signature();
-    let body = value!({
+    let mut body = value!({
         "name": version.model.as_str(),
         "versions": versions(version, catalog),
         "platform": platform(version),
         "inputs": signature.inputs.iter().map(tensor).collect::<Vec<_>>(),
         "outputs": signature.outputs.iter().map(tensor).collect::<Vec<_>>(),
     });
+    if !signature.extras.is_empty() {
+        // Beside the outputs: clients that ask for every output they read of shall not pay for these.
+        body["extra_outputs"] = signature.extras.iter().map(tensor).collect();
+    }
     json(StatusCode::OK, body.to_string())
 }
 

@@ -13,7 +13,8 @@ pub use answer::chosen;
 pub use input::shape_of;
 pub use metadata::{EXTENSIONS, model, model_ready, models, platform, server, tensor, versions};
 pub use parameters::Value;
-pub use request::{Parsed, Wanted, add, is_shared_memory, no_shared_memory, output_named};
+pub use parameters::truth;
+pub use request::{Parsed, Wanted, add, is_shared_memory, no_shared_memory};
 
 /// Parses and forgets, for the benchmarks.
 #[doc(hidden)]

@@ -3,7 +3,8 @@
 use super::binary::{self, Framing};
 use super::input::{Filled, Source, input};
 use super::parameters::{Parameters, Value, count, truth};
-use crate::engine::{InputError, Signature};
+use crate::engine::{Extras, InputError, Signature};
+use crate::front::extra;
 use crate::front::reply::ApiError;
 use crate::front::wrong::Wrong;
 use crate::json::{JsonError, Kind, Reader};
@@ -15,15 +16,16 @@ pub struct Parsed {
     pub id: Option<String>,
     /// Inputs in the signature's order.
     pub inputs: Vec<Tensor>,
-    /// The outputs asked for, in the order asked; empty for all.
+    /// The outputs asked for by name, in the order asked; empty for all that the answer holds.
     pub wanted: Vec<Wanted>,
+    pub extras: Extras,
     pub parameters: Parameters,
 }
 
 /// One output as it is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Its place in the signature.
+    /// Its place among all that the answer holds: [`Signature::answered`].
     pub at: usize,
     /// As raw bytes or as JSON; what the request says where it says nothing itself.
     pub binary: Option<bool>,
@@ -54,6 +56,7 @@ fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<(Parsed, Vec<
     let mut filled: Vec<Filled> = Vec::with_capacity(signature.inputs.len());
     expect(reader, Kind::Object, "body")?;
     let mut given = false;
+    let mut names = Vec::new();
     reader.object(|reader, key| match &*key {
         // Clients that write out absent members as null mean that they are absent.
         "id" | "outputs" | "parameters" if reader.peek()? == Kind::Null => Ok(reader.null()?),
@@ -70,15 +73,13 @@ fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<(Parsed, Vec<
         }
         "outputs" => {
             expect(reader, Kind::Array, "outputs")?;
-            reader.array(|reader| output(reader, signature, &mut parsed.wanted))
+            reader.array(|reader| output(reader, signature, &mut names))
         }
-        "parameters" => {
-            expect(reader, Kind::Object, "parameters")?;
-            reader.object(|reader, key| Ok(parsed.parameters.set(&key, &value(reader)?)?))
-        }
+        "parameters" => parameters(reader, signature, &mut parsed),
         // Unknown members are ignored: Triton's own examples send some.
         _ => Ok(reader.skip()?),
     })?;
+    parsed.choose(signature, names);
     Ok((parsed, filled))
 }
 
@@ -102,6 +103,42 @@ pub(super) fn expect(reader: &mut Reader<'_>, kind: Kind, field: &str) -> Result
 pub(super) fn string(reader: &mut Reader<'_>, field: &str) -> Result<String, Wrong> {
     expect(reader, Kind::String, field)?;
     Ok(reader.string()?.into_owned())
+}
+
+impl Parsed {
+    /// Outputs asked for by name, and behind them the extras that parameters ask for.
+    pub fn choose(&mut self, signature: &Signature, mut named: Vec<(String, Wanted)>) {
+        let by_parameter = self.extras;
+        for (name, _) in &named {
+            self.extras = self.extras.and(signature.extra(name));
+        }
+        if named.is_empty() {
+            return;
+        }
+        let behind = Extras::NAMES.into_iter().filter(|name| by_parameter.has(name));
+        for name in behind {
+            if !named.iter().any(|(other, _)| other == name) {
+                named.push((name.into(), Wanted::default()));
+            }
+        }
+        let extras = self.extras;
+        let place = |(name, wanted): (String, Wanted)| {
+            let at = signature.answered(extras).position(|spec| spec.name == name)?;
+            Some(Wanted { at, ..wanted })
+        };
+        self.wanted = named.into_iter().filter_map(place).collect();
+    }
+}
+
+fn parameters(reader: &mut Reader<'_>, signature: &Signature, parsed: &mut Parsed) -> Result<(), Wrong> {
+    expect(reader, Kind::Object, "parameters")?;
+    reader.object(|reader, key| {
+        if Extras::NAMES.contains(&&*key) {
+            parsed.extras = parsed.extras.and(extra::parameter(reader, signature, &key)?);
+            return Ok(());
+        }
+        Ok(parsed.parameters.set(&key, &value(reader)?)?)
+    })
 }
 
 /// Any parameter's value.
@@ -128,7 +165,7 @@ fn number(token: &str) -> Value {
     }
 }
 
-fn output(reader: &mut Reader<'_>, signature: &Signature, wanted: &mut Vec<Wanted>) -> Result<(), Wrong> {
+fn output(reader: &mut Reader<'_>, signature: &Signature, named: &mut Vec<(String, Wanted)>) -> Result<(), Wrong> {
     expect(reader, Kind::Object, "outputs")?;
     let mut name = None;
     let mut one = Wanted::default();
@@ -145,28 +182,26 @@ fn output(reader: &mut Reader<'_>, signature: &Signature, wanted: &mut Vec<Wante
         _ => Ok(reader.skip()?),
     })?;
     let name = name.ok_or_else(|| ApiError::field("outputs", "an entry of 'outputs' has no name"))?;
-    one.at = output_named(&name, signature)?;
-    add(one, wanted, signature)?;
-    Ok(())
+    Ok(add(name, one, named, signature)?)
 }
 
-/// Finds an output by its name.
-pub fn output_named(name: &str, signature: &Signature) -> Result<usize, ApiError> {
-    signature.output(name).ok_or_else(|| {
-        let names = || signature.outputs.iter().map(|spec| spec.name.as_str());
-        let known = names().collect::<Vec<_>>().join(", ");
-        let shown = crate::text::shorten(name, 60);
-        ApiError::field(name, format!("unexpected inference output '{shown}': the model has {known}"))
-    })
-}
-
-/// Adds an output that must not be there yet.
-pub fn add(one: Wanted, wanted: &mut Vec<Wanted>, signature: &Signature) -> Result<(), ApiError> {
-    if wanted.iter().any(|other| other.at == one.at) {
-        let name = &signature.outputs[one.at].name;
-        return Err(ApiError::field(name, format!("output '{name}' is asked for twice")));
+/// Adds an output that the model must have, and that must not be there yet.
+pub fn add(
+    name: String,
+    one: Wanted,
+    named: &mut Vec<(String, Wanted)>,
+    signature: &Signature,
+) -> Result<(), ApiError> {
+    let all = || signature.outputs.iter().chain(&signature.extras).map(|spec| spec.name.as_str());
+    if !all().any(|known| known == name) {
+        let known = all().collect::<Vec<_>>().join(", ");
+        let words = format!("unexpected inference output '{}': the model has {known}", crate::text::shorten(&name, 60));
+        return Err(ApiError::field(&name, words));
     }
-    wanted.push(one);
+    if named.iter().any(|(other, _)| *other == name) {
+        return Err(ApiError::field(&name, format!("output '{name}' is asked for twice")));
+    }
+    named.push((name, one));
     Ok(())
 }
 

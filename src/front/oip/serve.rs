@@ -3,6 +3,7 @@
 use super::answer::write;
 use super::binary::{Framing, JSON_LENGTH};
 use super::request::parse;
+use crate::engine::Asked;
 use crate::front::context::Context;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Reply};
@@ -29,8 +30,8 @@ impl Front {
         let framing = Framing::of(headers, bytes.len())?;
         let mut parsed = parse(&bytes, framing, version.signature(), self.settings.max_json_depth)?;
         drop(bytes);
-        let inputs = std::mem::take(&mut parsed.inputs);
-        let answer = self.compute(version, inputs, parsed.parameters.timeout, context).await?;
+        let asked = Asked { inputs: std::mem::take(&mut parsed.inputs), extras: parsed.extras };
+        let answer = self.compute(version, asked, parsed.parameters.timeout, context).await?;
         let written = write(version, &answer.outputs, &parsed, &context.ids)?;
         let mut reply = context.success(version, answer.timing, written.body);
         if let Some(json) = written.json {

@@ -1,5 +1,6 @@
 //! Outputs to the plain answer.
 
+use crate::engine::Extras;
 use crate::front::reply::{ApiError, Cause};
 use crate::json::{NonFinite, Number, write_element, write_nested, write_str};
 use crate::registry::Version;
@@ -8,11 +9,17 @@ use crate::tensor::{Data, Tensor};
 /// NaN has no JSON form; people's parsers expect `null`.
 const NAN: NonFinite = NonFinite::Null;
 
-/// Writes the body. `rows` is how many rows were asked for; a single one also gets `prediction`.
+/// Writes the body. `extras` and `rows` are what was asked for; a single row also gets `prediction`.
 ///
 /// Outputs that do not count those rows on their first axis (of a model without a batch axis, or
 /// of a detector that found nothing) are written whole.
-pub fn write(version: &Version, outputs: &[Tensor], rows: usize, prediction_id: &str) -> Result<Vec<u8>, ApiError> {
+pub fn write(
+    version: &Version,
+    outputs: &[Tensor],
+    extras: Extras,
+    rows: usize,
+    prediction_id: &str,
+) -> Result<Vec<u8>, ApiError> {
     let roles = &version.roles;
     let main = main(version, outputs)?;
     let mut out = Vec::with_capacity(192 + 24 * rows);
@@ -33,7 +40,7 @@ pub fn write(version: &Version, outputs: &[Tensor], rows: usize, prediction_id: 
         }
         classes(&mut out, version);
     }
-    others(&mut out, version, outputs, rows);
+    others(&mut out, version, outputs, extras, rows);
     for (name, text) in
         [("model", version.model.as_str()), ("version", &version.name), ("prediction_id", prediction_id)]
     {
@@ -136,11 +143,11 @@ fn classes(out: &mut Vec<u8>, version: &Version) {
 }
 
 /// Outputs that are neither the prediction nor its probabilities; raw scores that were classified count too.
-fn others(out: &mut Vec<u8>, version: &Version, outputs: &[Tensor], rows: usize) {
+fn others(out: &mut Vec<u8>, version: &Version, outputs: &[Tensor], extras: Extras, rows: usize) {
     let roles = &version.roles;
     let shown = |at: usize| (at == roles.prediction && !roles.classify) || Some(at) == roles.probabilities;
     let mut open = false;
-    for (at, (spec, tensor)) in version.signature().outputs.iter().zip(outputs).enumerate() {
+    for (at, (spec, tensor)) in version.signature().answered(extras).zip(outputs).enumerate() {
         if shown(at) {
             continue;
         }
