@@ -4,6 +4,7 @@
 pub mod client;
 pub mod garden;
 pub mod golden;
+pub mod grpc;
 pub mod process;
 
 use client::{Client, Reply};
