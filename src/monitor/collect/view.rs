@@ -71,7 +71,7 @@ impl Watched {
     /// Answers all about the last `span`.
     pub fn view(&mut self, span: Span, now: u64) -> View {
         let window = self.lately(span, now);
-        let outcomes = outcomes(&self.baseline, &window);
+        let outcomes = outcomes(&self.baseline, &window, self.opinions.overdispersion(span));
         let alone = alone(&self.subject.settings.rule, &self.baseline, &outcomes);
         let (end, hour) = (self.history.last_end(span), self.history.last_end(Span::Hour));
         let closed = self.history.closed(span, end, Detail::Counts);
