@@ -11,6 +11,10 @@ use std::sync::Arc;
 use tidegate::monitor::history::{Detail, History, Pane, Span};
 use tidegate::monitor::sketch::{CELLS, Dictionary, Edges, Quantiles, Shape, Summary};
 
+/// As in the program: memory is measured, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const COLUMNS: usize = 200;
 /// Rows that the collector takes from a ring at a time.
 const BATCH: usize = 256;
