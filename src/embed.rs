@@ -2,7 +2,7 @@
 
 use crate::batcher::{Answer, Pool};
 use crate::registry::{Registry, Settings, Version};
-use crate::router::{self, Asked, PredictError, RouteError};
+use crate::router::{self, Call, PredictError, RouteError};
 use crate::tensor::Tensor;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Tidegate {
     pub fn predict(&self, model: &str, inputs: Vec<Tensor>) -> Result<Answer, EmbedError> {
         let version = self.version(model, None)?;
         let id = Uuid::now_v7();
-        let (answer, _) = router::predict_blocking(&version, inputs, asked(&version, &id))?;
+        let (answer, _) = router::predict_blocking(&version, inputs, call(&version, &id))?;
         Ok(answer)
     }
 
@@ -83,7 +83,7 @@ impl Tidegate {
     pub async fn predict_async(&self, model: &str, inputs: Vec<Tensor>) -> Result<Answer, EmbedError> {
         let version = self.version(model, None)?;
         let id = Uuid::now_v7();
-        let (answer, _) = router::predict(&version, inputs, asked(&version, &id)).await?;
+        let (answer, _) = router::predict(&version, inputs, call(&version, &id)).await?;
         Ok(answer)
     }
 
@@ -93,7 +93,7 @@ impl Tidegate {
     }
 }
 
-fn asked<'a>(version: &Version, id: &'a Uuid) -> Asked<'a> {
+fn call<'a>(version: &Version, id: &'a Uuid) -> Call<'a> {
     let received = Instant::now();
-    Asked { id: id.as_bytes(), received, deadline: received + version.lane.settings().deadline }
+    Call { id: id.as_bytes(), received, deadline: received + version.lane.settings().deadline }
 }

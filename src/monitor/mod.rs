@@ -10,6 +10,7 @@ pub mod drift;
 mod handle;
 pub mod history;
 pub mod reference;
+pub mod report;
 mod settings;
 pub mod sketch;
 pub mod tap;

@@ -63,7 +63,7 @@ fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Resul
         return Err(LoadFailure::Unchanged);
     }
     let place = tools.cache.map(|cache| Place { cache, content: &files.model_digest });
-    let loaded = engine::import(files.format, &files.model, manifest.extras, place);
+    let loaded = engine::import(files.format, &files.model, manifest.options, place);
     let loaded = loaded.map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let prepared = loaded.model.as_ref();
     let row = check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;

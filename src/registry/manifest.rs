@@ -2,7 +2,7 @@
 
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
-use crate::engine::Extras;
+use crate::engine::{Extras, Options};
 use crate::monitor::ModelSettings as Monitor;
 use crate::monitor::contract::{Mode, Rules};
 use crate::text;
@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "input.rules.*",
     "monitor.enabled",
     "monitor.rows_per_second",
+    "input.datatype",
     "output.kind",
     "output.labels",
     "output.extra",
@@ -84,8 +85,8 @@ pub struct Manifest {
     pub kind: Option<OutputKind>,
     pub labels: Vec<String>,
     pub monitor: Monitor,
-    /// Outputs beside the answer.
-    pub extras: Extras,
+    /// How the model file is to be served.
+    pub options: Options,
     pub card: Card,
 }
 
@@ -152,6 +153,7 @@ struct Input {
     columns: Vec<String>,
     mode: Mode,
     rules: BTreeMap<String, Rules>,
+    datatype: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -164,15 +166,26 @@ struct Output {
 
 /// The outputs that `output.extra` names.
 fn extras(names: &[String], words: &mut Vec<String>) -> Extras {
-    let mut extras = Extras::default();
+    let mut extras = Extras::NONE;
     for name in names {
-        match name.as_str() {
-            "margin" => extras.margin = true,
-            "leaf" => extras.leaf = true,
-            _ => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
+        match Extras::named(name) {
+            Some(named) => extras = extras.and(named),
+            None => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
         }
     }
     extras
+}
+
+/// Whether `input.datatype` asks for doubles.
+fn double(name: Option<&str>, words: &mut Vec<String>) -> bool {
+    match name {
+        None | Some("FP32") => false,
+        Some("FP64") => true,
+        Some(other) => {
+            words.push(format!("input.datatype: expected \"FP32\" or \"FP64\", got \"{other}\""));
+            false
+        }
+    }
 }
 
 impl Manifest {
@@ -245,7 +258,10 @@ impl Manifest {
             monitor: file.monitor,
             kind: file.output.kind,
             labels: file.output.labels,
-            extras: extras(&file.output.extra, words),
+            options: Options {
+                extras: extras(&file.output.extra, words),
+                double: double(file.input.datatype.as_deref(), words),
+            },
             card: file.card,
         }
     }
@@ -307,5 +323,7 @@ mod tests {
         }
         assert!(Manifest::parse("[batching]\nmax_delay = 'soon'").expect_err("bad").contains("expected a duration"));
         assert!(Manifest::parse("versions = ").is_err());
+        let words = Manifest::parse("[input]\ndatatype = 'INT8'").expect_err("no such rows");
+        assert!(words.contains("input.datatype: expected \"FP32\" or \"FP64\", got \"INT8\""), "{words}");
     }
 }
