@@ -4,7 +4,7 @@
 //! as the Java, C++ and Python libraries do it: a text by its bytes, a number as a canonical double.
 //! So a sketch of ours may be united with one of theirs.
 
-use super::SketchError;
+use super::{SketchError, registers};
 use datasketches::hash::value::{canonical_float, raw_bytes};
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 use std::hash::Hash;
@@ -102,6 +102,7 @@ impl Distinct {
         {
             return Err(SketchError::unfit(NAME, "lg_k", (*size).into(), format!("{NUMBERS} or {TEXTS}")));
         }
+        registers::check(bytes).map_err(|reason| SketchError::bytes(NAME, reason))?;
         let sketch = HllSketch::deserialize(bytes).map_err(|error| SketchError::bytes(NAME, error))?;
         Ok(Self { state: State::One(sketch) })
     }
@@ -171,7 +172,43 @@ mod tests {
         assert_eq!(Distinct::from_bytes(&bytes).err(), Some(SketchError::unfit(NAME, "lg_k", 21, "10 or 12")));
     }
 
+    /// Bytes of registers, which the library's own reader would take and stumble over later.
+    #[test]
+    fn bytes_that_do_not_agree_are_refused() {
+        let whole = texts(0, 5_000).to_bytes();
+        assert!(Distinct::from_bytes(&whole).is_ok());
+        let refused = |at: usize, value: u8| {
+            let mut bytes = whole.clone();
+            assert_ne!(bytes[at], value);
+            bytes[at] = value;
+            Distinct::from_bytes(&bytes).expect_err("refused").to_string()
+        };
+        assert!(refused(6, 60).contains("registers above 63") || refused(6, 60).contains("exceptions"));
+        assert!(refused(7, 6).contains("6 bits a register"));
+        assert!(refused(5, 0).contains("compact"));
+        assert!(refused(33, 0xff).contains("smallest"));
+        assert!(refused(22, 0).contains("sums"));
+        assert!(refused(15, 0xff).contains("sums"));
+        let first = whole[40];
+        assert!(!refused(40, first ^ 0x11).is_empty());
+        assert!(!refused(40, first | 0xf0).is_empty());
+        let few = texts(0, 5).to_bytes();
+        let mut twice = few.clone();
+        twice.copy_within(8..12, 12);
+        assert!(Distinct::from_bytes(&few).is_ok());
+        assert!(Distinct::from_bytes(&twice).expect_err("refused").to_string().contains("twice"));
+    }
+
     proptest! {
+        #[test]
+        fn what_is_whole_is_taken(n in 0..40_000u32, numbers: bool) {
+            let mut distinct = if numbers { Distinct::of_numbers() } else { Distinct::of_texts() };
+            (0..n).for_each(|at| distinct.add_hash(u64::from(at)));
+            let bytes = distinct.to_bytes();
+            let back = Distinct::from_bytes(&bytes).expect("its own bytes");
+            prop_assert!((back.estimate() - distinct.estimate()).abs() <= 1e-6 * distinct.estimate());
+        }
+
         #[test]
         fn damaged_bytes_do_no_harm(n in 0..3_000u32, hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<prop::sample::Index>(), shorten: bool) {
             let mut bytes = texts(0, n).to_bytes();

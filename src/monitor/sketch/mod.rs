@@ -19,6 +19,7 @@ mod guide;
 mod moments;
 mod numeric;
 mod quantiles;
+mod registers;
 mod short;
 
 pub use categorical::Categorical;
