@@ -9,8 +9,8 @@
 //!
 //! and back through a one-shot reply. [`front`] reads bytes straight into tensors, [`router`]
 //! chooses the version, [`registry`] holds what is loaded and keeps it true to the files on disk,
-//! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`metrics`] and
-//! [`monitor`] stand beside them.
+//! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`monitor`] and
+//! [`metrics`] stand beside them: they may lose a sample, never delay or change an answer.
 //!
 //! # Floors
 //!

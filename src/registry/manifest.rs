@@ -2,7 +2,9 @@
 
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
-use crate::engine::Extras;
+use crate::engine::{Extras, Options};
+use crate::monitor::ModelSettings as Monitor;
+use crate::monitor::contract::{Mode, Rules};
 use crate::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -19,6 +21,12 @@ const KEYS: &[&str] = &[
     "batching.deadline",
     "instances.count",
     "input.columns",
+    "input.mode",
+    "input.rules.*",
+    "monitor.enabled",
+    "monitor.rows_per_second",
+    "monitor.rule.*",
+    "input.datatype",
     "output.kind",
     "output.labels",
     "output.extra",
@@ -63,7 +71,7 @@ pub struct Card {
 }
 
 /// A read `model.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
     pub versions: Versions,
     pub aliases: BTreeMap<String, VersionNumber>,
@@ -71,10 +79,15 @@ pub struct Manifest {
     pub instances: Option<usize>,
     /// Names of the columns of a single wide input.
     pub columns: Vec<String>,
+    /// What becomes of rows that break the rules of their columns.
+    pub mode: Mode,
+    /// The value contract, by column.
+    pub rules: BTreeMap<String, Rules>,
     pub kind: Option<OutputKind>,
     pub labels: Vec<String>,
-    /// Outputs beside the answer.
-    pub extras: Extras,
+    pub monitor: Monitor,
+    /// How the model file is to be served.
+    pub options: Options,
     pub card: Card,
 }
 
@@ -110,6 +123,7 @@ struct File {
     instances: Instances,
     input: Input,
     output: Output,
+    monitor: Monitor,
     card: Card,
 }
 
@@ -138,6 +152,9 @@ struct Instances {
 #[serde(default)]
 struct Input {
     columns: Vec<String>,
+    mode: Mode,
+    rules: BTreeMap<String, Rules>,
+    datatype: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -150,15 +167,26 @@ struct Output {
 
 /// The outputs that `output.extra` names.
 fn extras(names: &[String], words: &mut Vec<String>) -> Extras {
-    let mut extras = Extras::default();
+    let mut extras = Extras::NONE;
     for name in names {
-        match name.as_str() {
-            "margin" => extras.margin = true,
-            "leaf" => extras.leaf = true,
-            _ => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
+        match Extras::named(name) {
+            Some(named) => extras = extras.and(named),
+            None => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
         }
     }
     extras
+}
+
+/// Whether `input.datatype` asks for doubles.
+fn double(name: Option<&str>, words: &mut Vec<String>) -> bool {
+    match name {
+        None | Some("FP32") => false,
+        Some("FP64") => true,
+        Some(other) => {
+            words.push(format!("input.datatype: expected \"FP32\" or \"FP64\", got \"{other}\""));
+            false
+        }
+    }
 }
 
 impl Manifest {
@@ -216,15 +244,25 @@ impl Manifest {
                 words.push(format!("{key}: expected at least 1, got 0"));
             }
         }
+        for (column, rules) in &file.input.rules {
+            words.extend(rules.mistakes().into_iter().map(|mistake| format!("input.rules.{column}: {mistake}")));
+        }
+        words.extend(file.monitor.mistakes().into_iter().map(|mistake| format!("monitor.{mistake}")));
         Self {
             versions,
             aliases,
             batching: file.batching,
             instances: file.instances.count,
             columns: file.input.columns,
+            mode: file.input.mode,
+            rules: file.input.rules,
+            monitor: file.monitor,
             kind: file.output.kind,
             labels: file.output.labels,
-            extras: extras(&file.output.extra, words),
+            options: Options {
+                extras: extras(&file.output.extra, words),
+                double: double(file.input.datatype.as_deref(), words),
+            },
             card: file.card,
         }
     }
@@ -286,5 +324,7 @@ mod tests {
         }
         assert!(Manifest::parse("[batching]\nmax_delay = 'soon'").expect_err("bad").contains("expected a duration"));
         assert!(Manifest::parse("versions = ").is_err());
+        let words = Manifest::parse("[input]\ndatatype = 'INT8'").expect_err("no such rows");
+        assert!(words.contains("input.datatype: expected \"FP32\" or \"FP64\", got \"INT8\""), "{words}");
     }
 }

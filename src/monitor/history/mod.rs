@@ -11,16 +11,22 @@
 //! span between whole multiples of its length (UTC): those do not overlap, so that what is judged on
 //! one is not judged again.
 
+pub mod keep;
 mod pane;
 mod ring;
+mod stored;
+mod week;
 mod window;
 
 pub use pane::{HIGHEST_LEVEL, Pane};
 pub use window::{Detail, Window, WindowCategorical, WindowColumn, WindowNumeric};
 
+pub use stored::StoredError;
+
 use super::sketch::Shape;
 use ring::Ring;
 use thiserror::Error;
+use week::{Week, folded_shape};
 
 /// How long a window is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +63,7 @@ impl Span {
 }
 
 /// Why a pane or another history cannot be added.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Error, PartialEq)]
 pub enum HistoryError {
     #[error("{found} columns, expected {expected}")]
     Columns { found: usize, expected: usize },
@@ -65,16 +71,20 @@ pub enum HistoryError {
     Level(u8),
     #[error("column {at} was counted on other edges or values")]
     Shape { at: usize },
+    #[error(transparent)]
+    Stored(#[from] StoredError),
 }
 
 /// The panes of one version, rolled up.
 #[derive(Clone, Debug)]
 pub struct History {
     shapes: Vec<Shape>,
+    /// The shapes of the week's hours.
+    folded: Vec<Shape>,
     minutes: Ring,
     fives: Ring,
     hours: Ring,
-    week: Ring,
+    week: Week,
     /// Up to here all has been told.
     now_ms: u64,
 }
@@ -82,8 +92,9 @@ pub struct History {
 impl History {
     pub fn new(shapes: Vec<Shape>) -> Self {
         let (minutes, fives) = (Ring::new(MINUTE, 6, Detail::Counts), Ring::new(5 * MINUTE, 13, Detail::Counts));
-        let (hours, week) = (Ring::new(HOUR, 25, Detail::Full), Ring::new(HOUR, 8 * 24, Detail::Counts));
-        Self { shapes, minutes, fives, hours, week, now_ms: 0 }
+        let hours = Ring::new(HOUR, 25, Detail::Full);
+        let folded = shapes.iter().map(folded_shape).collect();
+        Self { shapes, folded, minutes, fives, hours, week: Week::default(), now_ms: 0 }
     }
 
     pub fn shapes(&self) -> &[Shape] {
@@ -91,14 +102,15 @@ impl History {
     }
 
     /// Gives a column a new shape, as when its edges become known. What was counted on the old one
-    /// keeps its counters and moments.
+    /// keeps its counters and moments for a day; the hours of the week are let go.
     pub fn reshape(&mut self, at: usize, shape: Shape) {
-        for ring in [&mut self.minutes, &mut self.fives, &mut self.week, &mut self.hours] {
-            ring.reshape(at, &shape);
+        let Some(folded) = self.folded.get_mut(at) else { return };
+        *folded = folded_shape(&shape);
+        self.week.clear();
+        for ring in [&mut self.minutes, &mut self.fives, &mut self.hours] {
+            ring.reshape(at, &shape, &self.shapes);
         }
-        if let Some(place) = self.shapes.get_mut(at) {
-            *place = shape;
-        }
+        self.shapes.splice(at..=at, [shape]);
     }
 
     /// Adds a closed pane. One that comes late goes where it belongs.
@@ -109,9 +121,10 @@ impl History {
         if pane.level.max(pane.rich_level) > HIGHEST_LEVEL {
             return Err(HistoryError::Level(pane.level.max(pane.rich_level)));
         }
-        for ring in [&mut self.minutes, &mut self.fives, &mut self.week, &mut self.hours] {
-            ring.add(pane, &self.shapes);
-        }
+        self.minutes.add(pane, &self.shapes);
+        self.fives.add(pane, &self.shapes);
+        let over = self.hours.add(pane, &self.shapes);
+        self.fold(over);
         // Not past the pane's own minute: more of it may come.
         self.now_ms = self.now_ms.max(pane.start_ms);
         Ok(())
@@ -150,11 +163,67 @@ impl History {
         self.closed(span, end_ms.checked_sub(span.milliseconds())?, detail)
     }
 
-    /// The hour that ended a week before `end_ms`.
+    /// The hour that ended a week before `end_ms`, [folded](Self::folded).
     pub fn same_hour_last_week(&self, end_ms: u64) -> Option<Window> {
-        let end = end_ms.checked_sub(WEEK)?;
-        let window = self.week.between(end.checked_sub(HOUR)?, end, &self.shapes, Detail::Counts);
-        (window.sampled > 0 && end.is_multiple_of(HOUR)).then_some(window)
+        let window = self.week.get(end_ms.checked_sub(WEEK + HOUR)?, &self.folded)?;
+        (window.sampled > 0).then_some(window)
+    }
+
+    /// A window of this history in 20 bins a column, as the hours of the week are: numeric columns by
+    /// neighbouring cells, categorical ones by their first 20 values and the others.
+    pub fn folded(&self, window: &Window) -> Window {
+        window.folded(&self.folded)
+    }
+
+    /// Adds what another process has seen of the same version.
+    pub fn merge(&mut self, other: &Self) -> Result<(), HistoryError> {
+        if other.shapes.len() != self.shapes.len() {
+            return Err(HistoryError::Columns { found: other.shapes.len(), expected: self.shapes.len() });
+        }
+        if let Some(at) = (0..self.shapes.len()).find(|at| self.shapes[*at].digest() != other.shapes[*at].digest()) {
+            return Err(HistoryError::Shape { at });
+        }
+        for (mine, theirs) in [(&mut self.minutes, &other.minutes), (&mut self.fives, &other.fives)] {
+            for window in theirs.windows(&other.shapes)? {
+                mine.merge(&window, &self.shapes);
+            }
+        }
+        for window in other.hours.windows(&other.shapes)? {
+            let over = self.hours.merge(&window, &self.shapes);
+            self.fold(over);
+        }
+        for hour in other.week.hours().filter_map(|hour| hour.window(&other.folded)) {
+            self.week.add(&hour, &self.folded);
+        }
+        self.now_ms = self.now_ms.max(other.now_ms);
+        Ok(())
+    }
+
+    /// Takes the entries of another history of the same shapes; of the same time the one that has seen
+    /// more is kept.
+    fn absorb(&mut self, other: &Self) {
+        for (mine, theirs) in
+            [(&mut self.minutes, &other.minutes), (&mut self.fives, &other.fives), (&mut self.hours, &other.hours)]
+        {
+            for (_, packed) in theirs.entries() {
+                // It was read with the same shapes when it came from its file.
+                let _ = mine.insert(packed, &self.shapes);
+            }
+        }
+        other.week.hours().for_each(|hour| self.week.insert(hour.clone()));
+        self.now_ms = self.now_ms.max(other.now_ms);
+    }
+
+    /// Bytes held, without the edges and dictionaries of the shapes.
+    pub fn memory(&self) -> usize {
+        self.minutes.memory() + self.fives.memory() + self.hours.memory() + self.week.memory()
+    }
+
+    /// Keeps the counts of an hour that has left the day.
+    fn fold(&mut self, over: Option<Window>) {
+        if let Some(hour) = over {
+            self.week.add(&hour.folded(&self.folded), &self.folded);
+        }
     }
 
     /// The ring whose entries make up what came lately.

@@ -5,7 +5,7 @@ use super::*;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-const NOON: u64 = 1_800_000_000_000 - 1_800_000_000_000 % DAY + 12 * HOUR;
+pub(super) const NOON: u64 = 1_800_000_000_000 - 1_800_000_000_000 % DAY + 12 * HOUR;
 
 pub(super) fn shapes() -> Vec<Shape> {
     let edges = Edges::within((1..40).map(|at| f64::from(at) / 40.0).collect(), 0.0, 1.0).expect("edges");
@@ -15,7 +15,7 @@ pub(super) fn shapes() -> Vec<Shape> {
 
 /// A row that its number decides: the value of both numeric columns, and a colour.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Row(u64);
+pub(super) struct Row(pub u64);
 
 impl Row {
     fn number(self) -> f64 {
@@ -70,7 +70,7 @@ fn categorical(window: &Window, at: usize) -> &WindowCategorical {
 }
 
 /// All counts of a window in one list.
-fn counts(window: &Window) -> Vec<f64> {
+pub(super) fn counts(window: &Window) -> Vec<f64> {
     let mut all = vec![window.rows, window.sampled as f64, window.offered as f64];
     for column in &window.columns {
         match column {
@@ -87,11 +87,13 @@ fn counts(window: &Window) -> Vec<f64> {
     all
 }
 
-fn rows(from: u64, count: u64) -> Vec<Row> {
+pub(super) fn rows(from: u64, count: u64) -> Vec<Row> {
     (from..from + count).map(Row).collect()
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn panes_of_any_cut_give_what_one_pass_gives(cuts in prop::collection::vec((0..60u64, 0..60u64), 1..20), in_order: bool) {
         let mut history = History::new(shapes());
@@ -224,12 +226,12 @@ fn late_windows_slide() {
 #[test]
 fn memory_is_bounded_however_long_it_runs() {
     let mut history = History::new(shapes());
-    for hour in 0..30 * 24 {
+    for hour in 0..9 * 24 + 30 {
         history.push(&pane(NOON + hour * HOUR, 0, &rows(hour, 1))).expect("of this shape");
     }
-    let entries = [&history.minutes, &history.fives, &history.hours, &history.week].map(Ring::len);
-    assert_eq!(entries, [6, 13, 25, 192]);
-    let last = NOON + 30 * DAY;
+    let entries = [&history.minutes, &history.fives, &history.hours].map(Ring::len);
+    assert_eq!((entries, history.week.hours().count()), ([6, 13, 25], 192));
+    let last = NOON + (9 * 24 + 30) * HOUR;
     assert_eq!(history.same_hour_last_week(last).map(|window| (window.end_ms, window.sampled)), Some((last - WEEK, 1)));
 }
 
@@ -260,6 +262,65 @@ fn edges_that_come_late_start_with_empty_cells() {
     assert_eq!(column.cells.iter().sum::<f64>() * 2.0, column.counters.finite);
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Rows dealt out to replicas and merged are as rows that came to one, on the day and in the week.
+    #[test]
+    fn replicas_merge_to_the_whole(panes in prop::collection::vec((0..24u64, 1..20u64, 0..3usize), 1..30)) {
+        let mut replicas = vec![History::new(shapes()); 3];
+        let mut whole = History::new(shapes());
+        for (at, (hour, count, replica)) in panes.iter().enumerate() {
+            let pane = pane(NOON + hour * HOUR, 0, &rows(at as u64 * 100, *count));
+            replicas[*replica].push(&pane).expect("of this shape");
+            whole.push(&pane).expect("of this shape");
+        }
+        replicas.iter_mut().chain([&mut whole]).for_each(|history| history.advance(NOON + DAY));
+        assert_same(&merged(&replicas), &whole, |history| {
+            (0..=24).map(|hour| history.closed(Span::Hour, NOON + hour * HOUR, Detail::Full)).collect()
+        });
+        for hour in 30..56 {
+            let pane = pane(NOON + hour * HOUR, 0, &rows(hour, 1));
+            for replica in &mut replicas {
+                replica.push(&pane).expect("of this shape");
+                whole.push(&pane).expect("of this shape");
+            }
+        }
+        assert_same(&merged(&replicas), &whole, |history| {
+            (0..=56).map(|hour| history.same_hour_last_week(NOON + hour * HOUR + WEEK)).collect()
+        });
+    }
+}
+
+fn merged(replicas: &[History]) -> History {
+    let mut merged = History::new(shapes());
+    replicas.iter().for_each(|replica| merged.merge(replica).expect("of these shapes"));
+    merged
+}
+
+fn assert_same(one: &History, other: &History, windows: impl Fn(&History) -> Vec<Option<Window>>) {
+    let told = |history| windows(history).iter().map(|window| window.as_ref().map(counts)).collect::<Vec<_>>();
+    let [one, other] = [one, other].map(told);
+    assert!(one == other, "{one:?}\n{other:?}");
+    assert!(one.iter().any(Option::is_some), "nothing to compare");
+}
+
+#[test]
+fn folded_hours_hold_what_the_hours_held() {
+    let mut history = History::new(shapes());
+    history.push(&pane(NOON, 2, &rows(0, 500))).expect("of this shape");
+    let hour = history.folded(&history.window(Span::Day, NOON + MINUTE, Detail::Counts));
+    for later in 1..=25 {
+        history.push(&pane(NOON + later * HOUR, 0, &rows(0, 1))).expect("of this shape");
+    }
+    let folded = history.same_hour_last_week(NOON + HOUR + WEEK).expect("out of the day");
+    assert_eq!((folded.start_ms, folded.end_ms), (NOON, NOON + HOUR));
+    assert_eq!(counts(&folded), counts(&hour));
+    assert_eq!(numeric(&folded, 0).cells.len(), 20);
+    assert_eq!(numeric(&folded, 0).moments.mean, numeric(&hour, 0).moments.mean);
+    assert_eq!(categorical(&folded, 1).rows(), 2_000.0);
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let mut history = History::new(shapes());
@@ -267,4 +328,34 @@ fn what_does_not_fit_is_refused() {
     short.columns.pop();
     assert_eq!(history.push(&short), Err(HistoryError::Columns { found: 2, expected: 3 }));
     assert_eq!(history.push(&pane(NOON, 41, &[])), Err(HistoryError::Level(41)));
+}
+
+/// What `docs/` says of memory: 100 numeric columns, of which every sketch is full, over a day and
+/// with the week before it.
+#[test]
+fn a_hundred_columns_take_less_than_20_megabytes() {
+    let edges = Edges::within((1..120).map(|at| f64::from(at) / 120.0).collect(), 0.0, 1.0).expect("edges");
+    let shapes = vec![Shape::Numeric(Some(Arc::new(edges))); 100];
+    let mut minute = Pane::new(NOON, 0, 0, &shapes);
+    // No single-precision numbers: those would take half.
+    let values: Vec<f64> = (0..4_096).map(|at| f64::from(at * 2_017 % 4_096) / 4_099.0).collect();
+    if let Some(Summary::Numeric(first)) = minute.columns.first_mut() {
+        first.update_column(&values);
+        first.enrich(&values);
+    }
+    let full = minute.columns[0].clone();
+    minute.columns.fill(full);
+    minute.rows = 4_096;
+    let mut history = History::new(shapes.clone());
+    for hour in 0..8 * 24 + 25 {
+        history.push(&Pane { start_ms: NOON + hour * HOUR, ..minute.clone() }).expect("of these shapes");
+    }
+    for at in 0..13 {
+        history
+            .push(&Pane { start_ms: NOON + (8 * 24 + 24) * HOUR + at * 5 * MINUTE, ..minute.clone() })
+            .expect("of these shapes");
+    }
+    let [day, live] = [history.memory(), minute.memory()].map(|bytes| bytes as f64 / 1e6);
+    assert!(day > 10.0, "{day} MB: were the sketches full?");
+    assert!(day + live <= 20.0, "{day} MB and {live} MB in the pane being filled");
 }

@@ -126,6 +126,29 @@ impl Window {
         }
     }
 
+    /// The same for fewer cells: those of [`folded`](super::super::sketch::Edges::folded) edges, and of
+    /// the first codes of dictionaries. Without sketches.
+    pub(super) fn folded(&self, shapes: &[Shape]) -> Self {
+        let columns = self.columns.iter().zip(shapes).map(|(column, shape)| column.folded(shape)).collect();
+        let Self { start_ms, end_ms, rows, squares, sampled, offered, dropped, degraded_rows, .. } = *self;
+        Self { start_ms, end_ms, rows, squares, sampled, offered, dropped, degraded_rows, columns }
+    }
+
+    /// Keeps fewer unknown values: what matters once its time is over is at the top.
+    pub(super) fn condense(&mut self, detail: Detail) {
+        let places = if detail == Detail::Full { 32 } else { 16 };
+        for column in &mut self.columns {
+            if let WindowColumn::Categorical(WindowCategorical { unseen: Some(unseen), .. }) = column {
+                *unseen = unseen.condensed(places);
+            }
+        }
+    }
+
+    /// Bytes held.
+    pub fn memory(&self) -> usize {
+        size_of::<Self>() + self.columns.iter().map(WindowColumn::memory).sum::<usize>()
+    }
+
     /// Adds another window of the same shapes.
     pub fn merge(&mut self, other: &Self, detail: Detail) {
         self.rows += other.rows;
@@ -150,6 +173,43 @@ impl WindowColumn {
             Shape::Numeric(edges) => Self::Numeric(WindowNumeric::empty(edges.clone())),
             Shape::Categorical(dictionary) => Self::Categorical(WindowCategorical::empty(dictionary.clone())),
         }
+    }
+
+    fn folded(&self, shape: &Shape) -> Self {
+        let mut folded = Self::empty(shape);
+        match (self, &mut folded) {
+            (Self::Numeric(mine), Self::Numeric(folded)) => {
+                (folded.counters, folded.moments) = (mine.counters, mine.moments);
+                let (cells, bins) = (mine.cells.len(), folded.cells.len());
+                for (cell, count) in mine.cells.iter().enumerate() {
+                    folded.cells[cell * bins / cells] += count;
+                }
+            }
+            (Self::Categorical(mine), Self::Categorical(folded)) => {
+                (folded.null, folded.type_error) = (mine.null, mine.type_error);
+                let (first, rest) = mine.codes.split_at(folded.codes.len().min(mine.codes.len()));
+                folded.codes.copy_from_slice(first);
+                folded.other = mine.other + rest.iter().sum::<f64>();
+            }
+            _ => {}
+        }
+        folded
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Numeric(numeric) => {
+                    size_of_val(&numeric.cells[..])
+                        + numeric.quantiles.as_ref().map_or(0, Quantiles::memory)
+                        + numeric.distinct.as_ref().map_or(0, Distinct::memory)
+                }
+                Self::Categorical(categorical) => {
+                    size_of_val(&categorical.codes[..])
+                        + categorical.unseen.as_ref().map_or(0, Frequent::memory)
+                        + categorical.distinct.as_ref().map_or(0, Distinct::memory)
+                }
+            }
     }
 
     /// Takes a new shape: what was counted by the old one's cells or codes is let go.

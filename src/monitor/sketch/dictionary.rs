@@ -81,6 +81,11 @@ impl Dictionary {
         self.values.is_empty()
     }
 
+    /// A dictionary of the first `most` values: the others are others to it.
+    pub fn first(&self, most: usize) -> Self {
+        Self::new(self.values.iter().take(most).cloned()).expect("a part of values that are all different")
+    }
+
     /// Of the values and their order; never 0.
     pub fn digest(&self) -> u64 {
         self.digest

@@ -13,8 +13,6 @@ use std::mem::size_of;
 const NAME: &str = "frequent items";
 /// Places of the map while counting.
 const LIVE: usize = 256;
-/// Places of the map once its hour is over: what matters then is at the top.
-const KEPT: usize = 64;
 
 /// Texts of more bytes than this are cut, and told apart by their hash.
 pub const LONGEST_ITEM: usize = 64;
@@ -44,7 +42,7 @@ impl Default for Frequent {
 
 impl Frequent {
     fn with(places: usize) -> Self {
-        Self { sketch: FrequentItemsSketch::new(places).expect("both sizes are allowed") }
+        Self { sketch: FrequentItemsSketch::new(places).expect("a power of two from 8") }
     }
 
     /// Counts a text; `hash` tells one that is too long from others that begin alike.
@@ -100,9 +98,10 @@ impl Frequent {
         Ok(())
     }
 
-    /// The same in a quarter of the places: exact up to 48 texts, then off by at most `3.5 / 64`.
-    pub fn condensed(&self) -> Self {
-        let mut kept = Self::with(KEPT);
+    /// The same in fewer places, a power of two from 8: exact up to three quarters as many texts, then
+    /// off by at most `3.5 / places` more.
+    pub fn condensed(&self, places: usize) -> Self {
+        let mut kept = Self::with(places.next_power_of_two().clamp(8, LIVE));
         kept.sketch.merge(&self.sketch);
         kept
     }
@@ -197,7 +196,7 @@ mod tests {
             frequent.update(0, &text(at % 1_000));
             frequent.update(0, &text(at % 10));
         }
-        let condensed = frequent.condensed();
+        let condensed = frequent.condensed(64);
         for (sketch, share) in [(&frequent, 3.5 / 256.0), (&condensed, 3.5 / 64.0 + 3.5 / 256.0)] {
             assert_eq!(sketch.total(), 40_000);
             assert!(sketch.error() as f64 <= share * 40_000.0, "{}", sketch.error());
@@ -233,7 +232,7 @@ mod tests {
                 let _ = frequent.merge(&damaged);
                 let _ = damaged.double(2);
                 damaged.update(0, "more");
-                (damaged.top(10), damaged.condensed().to_bytes());
+                (damaged.top(10), damaged.condensed(16).to_bytes());
             }
         }
     }

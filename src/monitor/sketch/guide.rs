@@ -1,7 +1,8 @@
 //! From a number to its cell in a few nanoseconds, whatever the spread of the edges.
 //!
-//! A table of 1024 steps over the range of the edges says where to begin looking; few steps hold
-//! more than one edge, so the search that follows is short. Even steps serve even spreads. Where the
+//! A table of 1024 steps over the range of the edges says where to begin looking. Mostly no step
+//! holds more than one edge, and then one comparison without a branch ends the search: branches that
+//! depend on random numbers cost more than all the rest. Even steps serve even spreads. Where the
 //! edges crowd together (lognormal amounts), the steps grow with the distance from a centre: the
 //! position is read off the bits of `1 + distance / scale`, whose exponent and mantissa together are
 //! a logarithm drawn in straight lines. Among several scales the one with the shortest search is
@@ -11,12 +12,14 @@
 pub(super) const PADDED: usize = 128;
 /// Steps of the table.
 const STEPS: usize = 1024;
-/// With more edges than this to pass by per number, on average, halving is quicker.
-const MOST_PASSED: f64 = 3.0;
+/// With more edges than this in a step, halving is quicker.
+const MOST_COMPARED: usize = 3;
 
 #[derive(Clone, Debug)]
 pub(super) struct Guide {
     way: Way,
+    /// The most edges in a step: after as many comparisons the search is over.
+    compared: usize,
     /// By step: how many edges lie before everything in it.
     first: Box<[u8; STEPS]>,
 }
@@ -30,16 +33,12 @@ enum Way {
 }
 
 impl Guide {
-    /// The guide with the shortest search for numbers spread like the edges, which increase.
+    /// The guide with the shortest search for these edges, which increase.
     pub fn over(edges: &[f64]) -> Self {
-        let best = candidates(edges)
-            .into_iter()
-            .map(|way| Self::along(way, edges))
-            .map(|guide| (guide.passed(edges), guide))
-            .min_by(|one, other| one.0.total_cmp(&other.0));
-        match best {
-            Some((passed, guide)) if passed <= MOST_PASSED => guide,
-            _ => Self { way: Way::Halving, first: Box::new([0; STEPS]) },
+        let guides = candidates(edges).into_iter().map(|way| Self::along(way, edges));
+        match guides.min_by_key(|guide| guide.compared) {
+            Some(guide) if guide.compared <= MOST_COMPARED => guide,
+            _ => Self { way: Way::Halving, compared: 0, first: Box::new([0; STEPS]) },
         }
     }
 
@@ -49,27 +48,17 @@ impl Guide {
         for (step, place) in first.iter_mut().enumerate() {
             *place = steps.partition_point(|of_edge| *of_edge < step) as u8;
         }
-        Self { way, first }
-    }
-
-    /// Edges passed by per number on average, in the middle of every cell.
-    fn passed(&self, edges: &[f64]) -> f64 {
-        let begin = |x: f64| usize::from(self.first[self.way.step(x)]);
-        let passed: usize = edges
-            .windows(2)
-            .enumerate()
-            .map(|(at, pair)| at + 1 - begin(pair[0] / 2.0 + pair[1] / 2.0).min(at + 1))
-            .sum();
-        passed as f64 / edges.len().max(2) as f64
+        let compared = steps.chunk_by(|one, other| one == other).map(<[usize]>::len).max().unwrap_or(0);
+        Self { way, compared, first }
     }
 
     /// How many of the edges are below `x`.
     #[inline(always)]
     pub fn cell(&self, padded: &[f64; PADDED], x: f64) -> usize {
         match self.way {
-            Way::Even { low, scale } => self.search(padded, x, even(x, low, scale)),
+            Way::Even { low, scale } => self.search::<MOST_COMPARED>(padded, x, even(x, low, scale)),
             Way::Bent { centre, scale, factor, middle } => {
-                self.search(padded, x, bent(x, centre, scale, factor, middle))
+                self.search::<MOST_COMPARED>(padded, x, bent(x, centre, scale, factor, middle))
             }
             Way::Halving => halve(padded, x),
         }
@@ -78,20 +67,28 @@ impl Guide {
     /// Counts many at once: the way is chosen once, and the processor works on several numbers.
     pub fn count(&self, padded: &[f64; PADDED], values: &[f64], cells: &mut [u32]) {
         match self.way {
-            Way::Even { low, scale } => tally(values, cells, |x| self.search(padded, x, even(x, low, scale))),
+            Way::Even { low, scale } => self.tally(padded, values, cells, |x| even(x, low, scale)),
             Way::Bent { centre, scale, factor, middle } => {
-                tally(values, cells, |x| self.search(padded, x, bent(x, centre, scale, factor, middle)));
+                self.tally(padded, values, cells, |x| bent(x, centre, scale, factor, middle));
             }
             Way::Halving => tally(values, cells, |x| halve(padded, x)),
         }
     }
 
     #[inline(always)]
-    fn search(&self, padded: &[f64; PADDED], x: f64, step: usize) -> usize {
+    fn tally(&self, padded: &[f64; PADDED], values: &[f64], cells: &mut [u32], step: impl Fn(f64) -> usize) {
+        match self.compared {
+            0 | 1 => tally(values, cells, |x| self.search::<1>(padded, x, step(x))),
+            _ => tally(values, cells, |x| self.search::<MOST_COMPARED>(padded, x, step(x))),
+        }
+    }
+
+    #[inline(always)]
+    fn search<const COMPARED: usize>(&self, padded: &[f64; PADDED], x: f64, step: usize) -> usize {
         let mut cell = usize::from(self.first[step]);
-        // The last place is infinity, so this ends inside.
-        while padded[cell % PADDED] < x {
-            cell += 1;
+        // The last place is infinity, so this never goes beyond.
+        for _ in 0..COMPARED {
+            cell += usize::from(padded[cell % PADDED] < x);
         }
         cell
     }
@@ -214,7 +211,7 @@ mod tests {
         for (name, edges) in spreads {
             let guide = Guide::over(&edges);
             assert!(!matches!(guide.way, Way::Halving), "{name} has no guide");
-            assert!(guide.passed(&edges) < 0.5, "{name}: {} edges passed per number", guide.passed(&edges));
+            assert_eq!(guide.compared, 1, "{name}");
         }
     }
 

@@ -85,6 +85,17 @@ impl Moments {
         Self { n: self.n * weight, m2: self.m2 * weight, ..*self }
     }
 
+    pub fn to_array(&self) -> [f64; 5] {
+        let Self { n, mean, m2, min, max } = *self;
+        [n, mean, m2, min, max]
+    }
+
+    /// `None` if these cannot be the moments of numbers.
+    pub fn from_array([n, mean, m2, min, max]: [f64; 5]) -> Option<Self> {
+        let sound = if n > 0.0 { n.is_finite() && mean.is_finite() && m2 >= 0.0 && min <= max } else { n == 0.0 };
+        sound.then_some(Self { n, mean, m2, min, max })
+    }
+
     /// The population's, `M2 / n`; `None` without numbers.
     pub fn variance(&self) -> Option<f64> {
         (self.n > 0.0).then(|| self.m2 / self.n)

@@ -142,11 +142,61 @@ impl Quantiles {
         Ok(Self { sketch })
     }
 
+    /// The same in half the bytes where every value is a single-precision one, as those of most models
+    /// are; else as [`to_bytes`](Self::to_bytes).
+    pub fn to_short_bytes(&self) -> Vec<u8> {
+        let bytes = self.to_bytes();
+        short(&bytes).unwrap_or(bytes)
+    }
+
+    /// Reads either form.
+    pub fn from_short_bytes(bytes: &[u8]) -> Result<Self, SketchError> {
+        match bytes.get(UNUSED) {
+            Some(&SHORT) => Self::from_bytes(&long(bytes).ok_or_else(|| SketchError::bytes(NAME, "cut short"))?),
+            _ => Self::from_bytes(bytes),
+        }
+    }
+
     /// About the bytes held: lists of items grow by doubling, so up to a third may be spare.
     pub fn memory(&self) -> usize {
         let levels = 64 - self.n().leading_zeros() as usize;
         size_of::<Self>() + self.sketch.num_retained() * size_of::<f64>() * 4 / 3 + levels * size_of::<Vec<f64>>()
     }
+}
+
+/// A byte of the head that the format leaves unused: we mark short bytes there, which stay here.
+const UNUSED: usize = 7;
+const SHORT: u8 = 1;
+
+/// Where the items begin: after the head, which for two values or more has a place for each level.
+fn items(bytes: &[u8]) -> Option<usize> {
+    let (words, levels) = (*bytes.first()?, bytes.get(18));
+    let begin = if words > 2 { 20 + 4 * usize::from(*levels?) } else { 8 };
+    (begin <= bytes.len()).then_some(begin)
+}
+
+fn short(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, items) = bytes.split_at_checked(items(bytes)?)?;
+    let mut short = head.to_vec();
+    *short.get_mut(UNUSED)? = SHORT;
+    for item in items.as_chunks().0 {
+        let value = f64::from_le_bytes(*item);
+        let single = value as f32;
+        if f64::from(single).to_bits() != value.to_bits() {
+            return None;
+        }
+        short.extend(single.to_le_bytes());
+    }
+    Some(short)
+}
+
+fn long(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (head, items) = bytes.split_at_checked(items(bytes)?)?;
+    let mut long = head.to_vec();
+    *long.get_mut(UNUSED)? = 0;
+    let (items, rest) = items.as_chunks();
+    long.extend(items.iter().flat_map(|item| f64::from(f32::from_le_bytes(*item)).to_le_bytes()));
+    rest.is_empty().then_some(long)
 }
 
 #[cfg(test)]
@@ -218,6 +268,13 @@ mod tests {
     }
 
     #[test]
+    fn values_of_double_precision_keep_it() {
+        let mut quantiles = Quantiles::new();
+        [1.0, 0.1].iter().for_each(|x| quantiles.update(*x));
+        assert_eq!(quantiles.to_short_bytes(), quantiles.to_bytes());
+    }
+
+    #[test]
     fn another_k_is_refused() {
         let mut other = Sketch::new(100).expect("allowed there");
         other.update(KllFloat::<f64>::new(1.0).expect("a number"));
@@ -232,6 +289,9 @@ mod tests {
             let back = Quantiles::from_bytes(&quantiles.to_bytes()).expect("its own bytes");
             prop_assert_eq!(back.to_bytes(), quantiles.to_bytes());
             prop_assert_eq!(back.n(), n);
+            let short = quantiles.to_short_bytes();
+            prop_assert_eq!(Quantiles::from_short_bytes(&short).expect("its own bytes").to_bytes(), quantiles.to_bytes());
+            prop_assert!(n < 2 || short.len() < quantiles.to_bytes().len() * 6 / 10 + 20);
         }
 
         /// Whatever bytes come: an error, or a sketch that can be used.
@@ -241,6 +301,11 @@ mod tests {
             hits.iter().for_each(|(at, value)| *at.get_mut(&mut bytes) = *value);
             if shorten {
                 bytes.truncate(cut.index(bytes.len()));
+            }
+            if shorten {
+                // The other form, too.
+                bytes.get_mut(UNUSED).into_iter().for_each(|mark| *mark = SHORT);
+                let _ = Quantiles::from_short_bytes(&bytes);
             }
             if let Ok(mut damaged) = Quantiles::from_bytes(&bytes) {
                 let mut mine = filled(3_000, 1);
