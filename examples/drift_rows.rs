@@ -6,14 +6,14 @@
 //! cargo run --example drift_rows -- values < CALLS    a line per call of a function on numbers
 //! ```
 //!
-//! PAIRS are lines `{"kind", "reference": [..], "current": [..]}`: numbers, null for a missing value, and
-//! "inf", "-inf", "nan". Categories are whole numbers from 0. The answer holds the comparison and, of a
-//! numeric column, the edges of its cells.
+//! PAIRS are lines `{"kind", "reference": [..], "current": [..]}`: null for a missing value, numbers, and
+//! numbers as text ("0.1", "-inf"), which is read to the last bit. Categories are whole numbers from 0.
+//! The answer holds the comparison and, of a numeric column, the edges of its cells.
 //!
 //! WINDOWS is one line `{"kinds": [..], "reference": ROWS, "window": ROWS, "windows": COUNT}`, a kind for
 //! each column, then little-endian `f64`: the reference column by column, then each window the same way.
 //! NaN is a missing value. The answers hold the status of each column (its first letter), what the window
-//! alone says, p and the corrected PSI.
+//! alone says, p, that of chi-square alone, of chi-square and Kolmogorov-Smirnov, and the corrected PSI.
 //!
 //! CALLS are lines `{"name", "numbers": [..]}`; the answer is a list of numbers: a probability, adjusted p
 //! values, or where a detector finds changes in a stream.
@@ -146,6 +146,8 @@ fn judge() -> Result<(), Box<dyn Error>> {
             "status": verdict.columns.iter().map(|found| letter(found.status)).collect::<String>(),
             "window": verdict.columns.iter().map(|found| letter(found.window)).collect::<String>(),
             "p": of(|compared| compared.p),
+            "p_chi2": of(|compared| compared.p_chi2),
+            "p_chi2_ks": of(|compared| compared.p_ks.map_or(compared.p_chi2, |p| (2.0 * p.min(compared.p_chi2)).min(1.0))),
             "effect": of(|compared| compared.psi_corrected),
         });
         writeln!(out, "{line}")?;
