@@ -14,6 +14,7 @@ mod known;
 mod model;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use build::Material;
 pub use html::html;
