@@ -17,7 +17,7 @@ pub fn details(at: usize, column: &ColumnReport) -> Markup {
             div.two {
                 div {
                     @if let Some(histogram) = &column.hist {
-                        (chart::large(at, &column.name, histogram))
+                        (chart::large(at, column, histogram))
                         @if !histogram.values.is_empty() { (chart::values(histogram)) }
                     } @else {
                         p.quiet { "Too few rows yet to draw anything." }
