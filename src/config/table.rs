@@ -16,6 +16,8 @@ const SMALLEST_HEAD: usize = 4096;
 
 const MODEL_CONTROL: &str = "follow the directories, load only what is asked for on the admin port, or load once";
 
+const GRPC_OUTPUTS: &str = "answer typed requests typed and raw ones raw, or all raw as Triton does";
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -160,7 +162,9 @@ pub const KEYS: &[Key] = &[
                 "none" => Ok(Control::None),
                 other => Err(format!("expected poll, explicit or none, got '{other}'")),
             },
-        )
+        )?;
+        config.front.control = config.registry.control == Control::Explicit;
+        Ok(())
     }),
     key("settle", "TIME", "200ms", "how long files must be quiet before they are read", |config, texts| {
         put(&mut config.registry.settle, text::duration(one(texts)))
@@ -233,6 +237,16 @@ pub const KEYS: &[Key] = &[
             _ => Err(format!("expected at most {DEEPEST}, got {depth}: each level takes stack")),
         });
         put(&mut config.front.max_json_depth, depth)
+    }),
+    key("grpc-outputs", "mirror|raw", "mirror", GRPC_OUTPUTS, |config, texts| {
+        put(
+            &mut config.front.grpc_always_raw,
+            match one(texts) {
+                "mirror" => Ok(false),
+                "raw" => Ok(true),
+                other => Err(format!("expected mirror or raw, got '{other}'")),
+            },
+        )
     }),
     key("max-connections", "N", "10000", "open connections per port", |config, texts| {
         put(&mut config.front.limits.connections, at_least_one(texts))

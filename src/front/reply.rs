@@ -9,7 +9,7 @@ use crate::text;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 
 /// A finished answer.
 pub type Reply = Response<Full<Bytes>>;
@@ -96,10 +96,10 @@ impl Cause {
 }
 
 /// Letters of an answer's words: a caller's own text may be in them, and is not sent back whole.
-const LONGEST_MESSAGE: usize = 600;
+pub const LONGEST_MESSAGE: usize = 600;
 const LONGEST_FIELD: usize = 100;
 /// How long a refused caller is asked to wait.
-const RETRY_AFTER_MS: u64 = 1000;
+pub const RETRY_AFTER_MS: u64 = 1000;
 
 /// A refusal: its cause, its words, and what the words are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,8 +152,13 @@ impl ApiError {
 
     pub fn reply(&self, ids: &Ids) -> Reply {
         let mut reply = json(self.status(), self.body(ids.request_text()));
-        let headers = reply.headers_mut();
-        headers.insert(REQUEST_ID, ids.request.clone());
+        reply.headers_mut().insert(REQUEST_ID, ids.request.clone());
+        self.add_headers(reply.headers_mut());
+        reply
+    }
+
+    /// When to try again, who may ask, and how.
+    pub fn add_headers(&self, headers: &mut HeaderMap) {
         if self.cause.row().retry {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_MS.div_ceil(1000)));
         }
@@ -163,7 +168,6 @@ impl ApiError {
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        reply
     }
 }
 
@@ -234,7 +238,6 @@ impl From<PredictError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::HeaderMap;
 
     #[test]
     fn the_table_has_each_cause_once() {

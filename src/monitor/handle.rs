@@ -1,6 +1,6 @@
 //! The monitor as the rest of the process holds it.
 
-use super::collect::{self, Command, Promoted, TooFew, View, Watched};
+use super::collect::{self, Command, Promoted, TooFew, View};
 use super::history::Span;
 use super::reference::Profile;
 use super::settings::{ModelSettings, Settings};
@@ -53,7 +53,7 @@ impl Monitor {
     pub fn watch(&self, subject: Subject) -> Option<Arc<Tap>> {
         let id = self.slots.take()?;
         let tap = Arc::new(Tap::new(id, subject.layout.clone(), self.rings.clone()));
-        let _ = self.commands.send(Command::Watch(Box::new(Watched::new(subject, tap.clone()))));
+        let _ = self.commands.send(Command::Watch(Box::new(subject), tap.clone()));
         Some(tap)
     }
 

@@ -11,6 +11,7 @@ use super::slot::{Catalog, Slot};
 use super::source::{self, Found, FoundModel, ModelName, Stamp, VersionNumber};
 use super::status::State;
 use super::tracked::{Look, Tracked};
+use super::upload::{self, Upload, UploadError};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::engine::Origin;
@@ -20,6 +21,7 @@ use crate::sync::memory;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -50,6 +52,7 @@ struct Shared {
     required: Vec<String>,
     /// Whether only what was asked for is loaded.
     explicit: bool,
+    paths: Vec<PathBuf>,
     events: Events,
     /// Set once everything found at start has been tried.
     tried: Mutex<bool>,
@@ -70,7 +73,8 @@ impl Registry {
     /// Starts watching; returns before anything is loaded.
     pub fn start(settings: Settings, pool: &Arc<Pool>) -> std::io::Result<Self> {
         let explicit = settings.control == Control::Explicit;
-        let shared = Arc::new(Shared { required: settings.required.clone(), explicit, ..Shared::default() });
+        let (required, paths) = (settings.required.clone(), settings.paths.clone());
+        let shared = Arc::new(Shared { required, explicit, paths, ..Shared::default() });
         let series = settings.monitor.series;
         let monitor = settings.monitor.enabled.then(|| Monitor::start(settings.monitor.clone())).transpose()?;
         let monitor = monitor.map(Arc::new);
@@ -128,6 +132,13 @@ impl Registry {
         // A registry that has stopped drops the command, and with it the answer.
         let _ = self.commands.send(Command { verb, model, version, answer });
         answered.await.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    /// Puts files and settings into a model's directory, for a load that follows.
+    pub async fn upload(&self, upload: Upload) -> Result<(), UploadError> {
+        let shared = self.shared.clone();
+        let put = tokio::task::spawn_blocking(move || upload::put(&upload, &shared.paths));
+        put.await.unwrap_or_else(|error| Err(UploadError::Io(error.to_string())))
     }
 
     /// What happened to the models, the oldest first.

@@ -3,7 +3,7 @@
 use crate::front::body;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
-use crate::registry::{ControlError, Controlled, Registry, Verb};
+use crate::registry::{ControlError, Controlled, Registry, UploadError, Verb};
 use crate::text;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -54,6 +54,19 @@ pub fn version(bytes: &Bytes) -> Result<Option<String>, ApiError> {
 
 /// What a body may be.
 const EXPECTED: &str = "an empty body or {\"version\": \"3\"}";
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let (cause, field) = match &error {
+            UploadError::Name(_) => (Cause::BadRequest, Some("model")),
+            UploadError::Path(_) => (Cause::BadRequest, Some("file")),
+            UploadError::Config(_) => (Cause::BadRequest, Some("config")),
+            UploadError::NoPlace => (Cause::Conflict, None),
+            UploadError::Io(_) => (Cause::Internal, None),
+        };
+        Self { field: field.map(str::to_owned), ..Self::new(cause, error.to_string()) }
+    }
+}
 
 impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {

@@ -129,9 +129,9 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     });
     let inputs = &version.signature().inputs;
     match (first, inputs.as_slice()) {
-        (Some(Ok(Kind::Object)), _) => records(reader, version),
+        (Some(Ok(Kind::Object)), _) => Ok(records(reader, version)?.into()),
         (_, [only]) => one_input(reader, version, only),
-        (Some(Ok(Kind::Array)), _) => lists(reader, version),
+        (Some(Ok(Kind::Array)), _) => Ok(lists(reader, version)?.into()),
         _ => {
             let mut rows = Rows::new(version);
             rows.list(reader)?;
@@ -140,16 +140,18 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     }
 }
 
-fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
+/// A list of rows, each an object by column or input.
+pub fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Vec<Tensor>, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.record(reader))?;
-    Ok(rows.finish()?.into())
+    Ok(rows.finish()?)
 }
 
-fn lists(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
+/// A list of rows, each a list in column order.
+pub fn lists(reader: &mut Reader<'_>, version: &Version) -> Result<Vec<Tensor>, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.list(reader))?;
-    Ok(rows.finish()?.into())
+    Ok(rows.finish()?)
 }
 
 /// A list for a model with one input: nested to its rank it is a batch, one less is a row.

@@ -4,6 +4,7 @@
 
 mod baseline;
 mod batch;
+mod kept;
 mod opinion;
 mod promote;
 mod publish;
@@ -12,15 +13,16 @@ mod sides;
 mod view;
 mod watched;
 
-pub use baseline::{Baseline, Own};
+pub use baseline::Baseline;
 pub use opinion::Judged;
 pub use promote::{Promoted, TooFew};
 pub use sides::Side;
 pub use view::View;
 pub use watched::Watched;
 
-use super::handle::Slots;
+use super::handle::{Slots, Subject};
 use super::settings::Settings;
+use super::tap::Tap;
 use super::tap::record;
 use super::tap::ring::{Drain, Rings};
 use crate::sync::priority;
@@ -36,7 +38,7 @@ const RATES: Duration = Duration::from_secs(1);
 
 /// What the thread is asked.
 pub enum Command {
-    Watch(Box<Watched>),
+    Watch(Box<Subject>, Arc<Tap>),
     Ask(Box<dyn FnOnce(&mut Collector) + Send>),
     Stop,
 }
@@ -64,9 +66,7 @@ impl Collector {
         let mut due = Instant::now() + TICK;
         loop {
             match commands.recv_deadline(due) {
-                Ok(Command::Watch(watched)) => {
-                    self.watched.insert(watched.id(), *watched);
-                }
+                Ok(Command::Watch(subject, tap)) => self.watch(*subject, tap),
                 Ok(Command::Ask(question)) => {
                     // The answer counts all that was there when it was asked.
                     self.take(now_ms());
@@ -84,6 +84,15 @@ impl Collector {
         for watched in self.watched.values_mut() {
             watched.close(now);
         }
+    }
+
+    fn watch(&mut self, subject: Subject, tap: Arc<Tap>) {
+        // Two that write the same files would undo each other's work: what is there is closed first.
+        let same = |watched: &Watched| watched.subject.model == subject.model && watched.subject.version == subject.version;
+        let now = now_ms();
+        self.watched.values_mut().filter(|watched| same(watched)).for_each(|watched| watched.close(now));
+        let watched = Watched::new(subject, tap, self.settings.directory.as_deref());
+        self.watched.insert(watched.id(), watched);
     }
 
     /// Counts what is in the rings.

@@ -35,7 +35,7 @@ impl Watched {
         let name = format!("window of {} to {}", time(window.start_ms), time(now));
         let built = Profile::from_window(&window, &self.columns, name, time(now).to_string());
         let promoted = Promoted { id: built.profile.id.clone(), rows: built.profile.rows };
-        self.refer(Arc::new(built.profile), now);
+        self.refer(Some(Arc::new(built.profile)));
         Ok(promoted)
     }
 }

@@ -4,9 +4,12 @@ use super::baseline::Baseline;
 use super::opinion::{Judged, alone, between, outcomes};
 use super::watched::Watched;
 use crate::monitor::Column;
+use crate::monitor::drift::quality::Floors;
 use crate::monitor::drift::{Compared, Outcome, Rule, Verdict};
 use crate::monitor::history::{Detail, Span, Window};
+use crate::monitor::report::{Material, ModelFacts, ReferenceFacts, Report};
 use crate::monitor::tap::sample;
+use std::time::SystemTime;
 
 /// A version as it was seen during a window.
 #[derive(Clone, Debug)]
@@ -32,6 +35,36 @@ pub struct View {
     pub last_week: Option<Vec<Option<Compared>>>,
     /// The share of rows that is taken now.
     pub sampling: f64,
+    /// What is to be told of the files.
+    pub notes: Vec<String>,
+}
+
+impl View {
+    pub fn report(&self) -> Report {
+        let model = ModelFacts {
+            name: self.model.clone(),
+            version: self.version.clone(),
+            variant: None,
+            digest: Some(self.digest.clone()),
+        };
+        Report::build(&Material {
+            model,
+            window_name: self.span.name(),
+            window: &self.window,
+            sampling: self.sampling,
+            columns: &self.columns,
+            reference: self.baseline.profiles.first().map(|profile| ReferenceFacts::of_profile(profile)),
+            known: &self.baseline.known,
+            outcomes: &self.outcomes,
+            alone: &self.alone,
+            closed: self.judged.as_ref().map(|judged| (&judged.verdict, judged.start_ms, judged.end_ms)),
+            previous: self.previous.as_deref(),
+            last_week: self.last_week.as_deref(),
+            floors: &Floors::default(),
+            warnings: self.baseline.notes.iter().chain(&self.notes).cloned().collect(),
+            now: SystemTime::now(),
+        })
+    }
 }
 
 impl Watched {
@@ -62,6 +95,7 @@ impl Watched {
             previous,
             last_week,
             sampling: 1.0 / sample::weight(self.tap().level()),
+            notes: self.notes.clone(),
         }
     }
 }

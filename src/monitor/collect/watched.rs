@@ -1,7 +1,8 @@
 //! One version under watch.
 
-use super::baseline::{Baseline, ROWS_FOR_SHAPES, ROWS_FOR_SIDES, is_blank};
+use super::baseline::Baseline;
 use super::batch::Batch;
+use super::kept::{Files, Made, to_reshape};
 use super::opinion::Opinions;
 use super::rate::{Change, Rate};
 use crate::monitor::handle::Subject;
@@ -10,8 +11,9 @@ use crate::monitor::reference::Profile;
 use crate::monitor::tap::Tap;
 use crate::monitor::tap::record::Head;
 use crate::monitor::{Column, Kind, Role};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// The name of the column of latencies.
 const LATENCY: &str = "latency";
@@ -21,9 +23,18 @@ const RICH_LEVEL: u8 = 3;
 /// A pane that lost more than this share of its sample says so.
 const MOST_LOST: f64 = 0.01;
 
+/// Effective rows after which the first ones are the reference of columns that have none.
+const ROWS_FOR_OWN: f64 = 2000.0;
+
 /// A version, what is being counted of it, and what was.
 pub struct Watched {
     pub subject: Subject,
+    files: Files,
+    /// References that were made of what was seen.
+    promoted: Option<Arc<Profile>>,
+    own: Option<Arc<Profile>>,
+    /// What is to be told of the files, in words.
+    pub notes: Vec<String>,
     tap: Arc<Tap>,
     pub columns: Vec<Column>,
     pub baseline: Baseline,
@@ -52,18 +63,27 @@ impl Counted {
 }
 
 impl Watched {
-    pub fn new(subject: Subject, tap: Arc<Tap>) -> Self {
+    /// Goes on from what is kept in `directory`.
+    pub fn new(subject: Subject, tap: Arc<Tap>, directory: Option<&Path>) -> Self {
         let mut columns: Vec<Column> = subject.layout.columns().cloned().collect();
         columns.push(Column::new(LATENCY, Role::Latency, Kind::Numeric));
-        let (baseline, shapes) = Baseline::new(subject.reference.clone(), &columns);
+        let mut files = Files::new(directory, &subject);
+        let (promoted, own) = (files.reference(Made::Promoted), files.reference(Made::Own));
+        let profiles = [&promoted, &subject.reference, &own].into_iter().flatten().cloned().collect();
+        let (baseline, shapes) = Baseline::new(profiles, &columns);
+        let (history, notes) = files.open(&subject, &columns, shapes);
         let opinions = Opinions::new(&subject.settings.rule);
         Self {
             batch: Batch::new(tap.stride()),
             subject,
+            files,
+            promoted,
+            own,
+            notes,
             tap,
             columns,
             baseline,
-            history: History::new(shapes),
+            history,
             opinions,
             pane: None,
             counted: Counted::default(),
@@ -139,6 +159,7 @@ impl Watched {
             tracing::error!(model = self.subject.model, %error, "a pane was not taken");
         }
         self.learn(now);
+        self.files.save(&self.history);
     }
 
     fn set_level(&mut self) {
@@ -147,27 +168,39 @@ impl Watched {
         }
     }
 
-    /// Makes edges, values and sides of what was seen, for columns that no reference knows.
+    /// Makes a reference of the first rows, for columns that have none.
     fn learn(&mut self, now: u64) {
-        if !self.baseline.is_wanting() {
+        if !self.baseline.is_wanting() || self.own.is_some() {
             return;
         }
         let seen = self.history.window(Span::Day, now, Detail::Full);
-        if seen.rows >= ROWS_FOR_SHAPES && self.history.shapes().iter().any(is_blank) {
-            for (at, shape) in self.baseline.missing_shapes(self.history.shapes(), &seen) {
-                self.history.reshape(at, shape);
-            }
-        } else if seen.n_eff() >= ROWS_FOR_SIDES {
-            self.baseline.fill(&seen);
+        if seen.n_eff() < ROWS_FOR_OWN {
+            return;
         }
+        let time = |ms| humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms));
+        let Profile { rows, effective_rows, source, created, mut columns, .. } =
+            Profile::from_window(&seen, &self.columns, "the first rows".into(), time(now).to_string()).profile;
+        let wanting = |name: &str| {
+            let at = self.columns.iter().position(|column| column.name == name);
+            at.is_some_and(|at| self.baseline.sides.get(at).is_some_and(Option::is_none))
+        };
+        columns.retain(|column| wanting(&column.name));
+        let own = Arc::new(Profile::new(rows, effective_rows, source, created, columns));
+        self.files.keep_reference(Made::Own, &own);
+        self.own = Some(own);
+        self.refer(None);
     }
 
-    /// Takes another reference; what was counted on other edges is compared no more.
-    pub fn refer(&mut self, profile: Arc<Profile>, now: u64) {
-        self.close(now);
-        let (baseline, shapes) = Baseline::new(Some(profile), &self.columns);
+    /// Takes another reference. Columns whose edges it changes begin anew.
+    pub fn refer(&mut self, promoted: Option<Arc<Profile>>) {
+        if let Some(promoted) = promoted {
+            self.files.keep_reference(Made::Promoted, &promoted);
+            self.promoted = Some(promoted);
+        }
+        let profiles = [&self.promoted, &self.subject.reference, &self.own].into_iter().flatten().cloned().collect();
+        let (baseline, shapes) = Baseline::new(profiles, &self.columns);
         self.baseline = baseline;
-        for (at, shape) in shapes.into_iter().enumerate().filter(|(_, shape)| !is_blank(shape)) {
+        for (at, shape) in to_reshape(&self.history, shapes) {
             self.history.reshape(at, shape);
         }
         self.opinions = Opinions::new(&self.subject.settings.rule);

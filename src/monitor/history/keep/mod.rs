@@ -106,6 +106,8 @@ impl Keeper {
                 (mine, theirs) if mine.digest() == theirs.digest() => {}
                 (Shape::Numeric(None), Shape::Numeric(_)) => history.reshape(at, theirs),
                 (Shape::Numeric(_), Shape::Numeric(None)) => kept.history.reshape(at, mine),
+                (Shape::Categorical(none), Shape::Categorical(_)) if none.is_empty() => history.reshape(at, theirs),
+                (Shape::Categorical(_), Shape::Categorical(none)) if none.is_empty() => kept.history.reshape(at, mine),
                 _ => return Err(KeepError::wrong(path, "columns", columns::other_shape(&self.label, at))),
             }
         }
