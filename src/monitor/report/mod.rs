@@ -14,7 +14,6 @@ mod known;
 mod model;
 #[cfg(test)]
 mod tests;
-mod view;
 
 pub use build::Material;
 pub use html::html;

@@ -70,7 +70,7 @@ pub struct WindowFacts {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReferenceFacts {
-    /// `file`, `window`, or `own`: the first rows that this version was asked.
+    /// `file`, or `window`: live rows that were made the reference.
     pub kind: &'static str,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
