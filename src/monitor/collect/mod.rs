@@ -5,6 +5,7 @@
 mod baseline;
 mod batch;
 mod kept;
+pub mod offline;
 mod opinion;
 mod promote;
 mod publish;

@@ -129,7 +129,8 @@ pub fn between(before: &Window, now: &Window) -> Vec<Option<Compared>> {
     (0..now.columns.len()).map(|at| side(before, at)?.compare(&side(now, at)?, 1.0)).collect()
 }
 
-fn cell_name(baseline: &Baseline, column: usize, cell: usize) -> String {
+/// The words for a cell of a column.
+pub fn cell_name(baseline: &Baseline, column: usize, cell: usize) -> String {
     let side = baseline.sides.get(column).and_then(Option::as_ref);
     side.map_or_else(|| format!("cell {cell}"), |side| side.cell_name(cell))
 }
