@@ -128,27 +128,39 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
         Err::<(), Found>(Found::Yes)
     });
     let inputs = &version.signature().inputs;
-    match (first, inputs.as_slice()) {
+    match (&first, inputs.as_slice()) {
         (Some(Ok(Kind::Object)), _) => records(reader, version),
-        (_, [only]) => one_input(reader, version, only),
-        (Some(Ok(Kind::Array)), _) => lists(reader, version),
-        _ => {
-            let mut rows = Rows::new(version);
-            rows.list(reader)?;
-            Ok(rows.finish()?.into())
+        (_, [only]) => {
+            let again = reader.fork();
+            match one_input(reader, version, only) {
+                Err(Wrong::Reply(_)) if version.has_words() => {
+                    *reader = again;
+                    by_column(reader, version, &first)
+                }
+                outcome => outcome,
+            }
         }
+        _ => by_column(reader, version, &first),
     }
+}
+
+/// A row or a list of rows, value by value. `first` is what the list begins with.
+fn by_column(
+    reader: &mut Reader<'_>,
+    version: &Version,
+    first: &Option<Result<Kind, JsonError>>,
+) -> Result<Parsed, Wrong> {
+    let mut rows = Rows::new(version);
+    match first {
+        Some(Ok(Kind::Array)) => reader.array(|reader| rows.list(reader))?,
+        _ => rows.list(reader)?,
+    }
+    Ok(rows.finish()?.into())
 }
 
 fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.record(reader))?;
-    Ok(rows.finish()?.into())
-}
-
-fn lists(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
-    let mut rows = Rows::new(version);
-    reader.array(|reader| rows.list(reader))?;
     Ok(rows.finish()?.into())
 }
 

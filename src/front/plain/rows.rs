@@ -132,9 +132,18 @@ impl<'v> Rows<'v> {
 
     /// Reads the next value of a named column.
     fn element(version: &Version, inputs: &mut [Elements], name: &str, reader: &mut Reader<'_>) -> Result<(), Wrong> {
-        let Some(Place::Element { input, .. }) = version.features.place(name) else {
+        let Some(Place::Element { input, offset }) = version.features.place(name) else {
             return Err(ApiError::field(name, format!("feature '{name}' has no place")).into());
         };
+        if reader.peek()? == Kind::String
+            && let Some(words) = version.loaded.model.words(offset)
+        {
+            let code = words.code(&reader.string()?);
+            let code = code.map_err(|words| ApiError::field(name, format!("feature '{name}': {words}")))?;
+            if inputs[input].push_number(code) {
+                return Ok(());
+            }
+        }
         inputs[input].read(reader).map_err(|error| match error {
             ElementError::Json(error) => Wrong::Json(error),
             other => ApiError::field(name, format!("feature '{name}': {other}")).into(),
