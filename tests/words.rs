@@ -4,9 +4,11 @@ mod common;
 
 use common::client::{Client, Request};
 use common::{Server, good, json};
+use prost::Message;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use tidegate::engine::onnx::pb;
 
 const FILES: [(&str, &str); 3] = [("xgb-words.json", "json"), ("xgb-words.ubj", "ubj"), ("lgb-words.txt", "txt")];
 
@@ -86,6 +88,57 @@ fn a_word_that_training_did_not_know_is_treated_as_the_library_does() {
         let words = refusal(&mut client, model, &body);
         assert!(words.contains("feature 'age'") && words.contains("expected a number for FP32"), "{words}");
     }
+    drop(client);
+    server.stop();
+}
+
+/// A field of a protobuf message that holds bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(bytes.len()).ok().filter(|length| *length < 128).expect("a short field");
+    [&[number << 3 | 2, length], bytes].concat()
+}
+
+/// `10 a + 100 b` of a dictionary `x`, as skl2onnx exports a pipeline that begins with a DictVectorizer.
+fn dictionary_model() -> Vec<u8> {
+    let attribute = |name: &str| pb::AttributeProto { name: name.into(), ..Default::default() };
+    let node = |op: &str, input: &str, output: &str, attribute| pb::NodeProto {
+        op_type: op.into(),
+        domain: "ai.onnx.ml".into(),
+        input: vec![input.into()],
+        output: vec![output.into()],
+        attribute: vec![attribute],
+        ..Default::default()
+    };
+    let words = vec![b"a".to_vec(), b"b".to_vec()];
+    let vocabulary = pb::AttributeProto { strings: words, ..attribute("string_vocabulary") };
+    let weights = pb::AttributeProto { floats: vec![10.0, 100.0], ..attribute("coefficients") };
+    let tensor = pb::type_proto::Tensor { elem_type: 1, ..Default::default() };
+    let float = pb::TypeProto { value: Some(pb::type_proto::Value::TensorType(tensor)), ..Default::default() };
+    let graph = pb::GraphProto {
+        node: vec![node("DictVectorizer", "x", "row", vocabulary), node("LinearRegressor", "row", "y", weights)],
+        output: vec![pb::ValueInfoProto { name: "y".into(), r#type: Some(float), ..Default::default() }],
+        ..Default::default()
+    };
+    let opset = pb::OperatorSetIdProto { domain: String::new(), version: 18 };
+    let model = pb::ModelProto { graph: Some(graph), opset_import: vec![opset], ..Default::default() };
+    // What tract's protobuf has no word for: the input's type, a map of texts to floats. Fields of a message
+    // that comes twice are joined.
+    let map = [&[1 << 3, 8][..], &field(2, &field(1, &[1 << 3, 1]))].concat();
+    let input = [field(1, b"x"), field(2, &field(5, &map))].concat();
+    [model.encode_to_vec(), field(7, &field(11, &input))].concat()
+}
+
+#[test]
+fn a_dictionary_need_not_name_every_word_and_may_name_others() {
+    let root = tempfile::tempdir().expect("a directory");
+    fs::create_dir_all(root.path().join("m0/1")).expect("a directory");
+    fs::write(root.path().join("m0/1/model.onnx"), dictionary_model()).expect("written");
+    let server = Server::with(|config| config.registry.paths = vec![root.path().to_owned()]);
+    let mut client = server.client();
+    let records = json!([{"a": 1, "b": 2}, {"b": 0.5}, {"other": 7, "a": -1}, {}]);
+    assert_eq!(ask(&mut client, 0, &records), [210.0, 50.0, -10.0, 0.0]);
+    assert_eq!(ask(&mut client, 0, &json!([[1, 2], [0, 0.5]])), [210.0, 50.0], "the row that the words make");
+    assert!(refusal(&mut client, 0, &json!({"a": "red"})).contains("feature 'a': expected a number"));
     drop(client);
     server.stop();
 }

@@ -25,6 +25,12 @@ pub trait Prepared: Send + Sync {
         &[]
     }
 
+    /// Whether rows are dictionaries by column: what one does not name is 0, and what it names beside
+    /// the columns is passed over.
+    fn takes_dictionary(&self) -> bool {
+        false
+    }
+
     /// The words for the categories of a column of a single wide input, where the file has them.
     fn words(&self, column: usize) -> Option<&Words> {
         let _ = column;

@@ -63,6 +63,7 @@ impl<'v> Rows<'v> {
             let slot = match version.features.place(&key) {
                 Some(Place::Element { input, offset }) => &mut given[input][offset],
                 Some(Place::Row { input }) => &mut whole[input],
+                None if version.loaded.model.takes_dictionary() => return reader.skip().map_err(Wrong::Json),
                 None => return Err(unknown(version, &key).into()),
             };
             if slot.replace(value).is_some() {
@@ -99,6 +100,9 @@ impl<'v> Rows<'v> {
         for (offset, value) in columns.into_iter().enumerate() {
             let name = self.name_of(input, offset);
             let Some(mut reader) = value else {
+                if self.version.loaded.model.takes_dictionary() && self.inputs[input].push_number(0.0) {
+                    continue;
+                }
                 return Err(ApiError::field(name, format!("row {}: feature '{name}' is missing", self.rows)).into());
             };
             Self::element(self.version, &mut self.inputs, name, &mut reader)?;
