@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["router"],
     &["registry"],
     &["batcher"],
-    &["engine"],
+    &["engine", "monitor"],
     &["json"],
     &["tensor", "text", "metrics", "sync"],
 ];

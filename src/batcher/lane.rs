@@ -146,6 +146,7 @@ impl Lane {
         let outputs = self.compute_one(inputs, rows, Extras::NONE)?;
         let compute = started.elapsed();
         self.count_batch(rows, compute, CloseReason::Inline);
+        self.stats.sizes.add(rows, compute);
         Ok(Answer { outputs, timing: Timing { queue: Duration::ZERO, compute } })
     }
 
@@ -273,6 +274,7 @@ impl Lane {
         let compute = started.elapsed();
         let pieces = scatter::deal(&outputs, &rows)?;
         self.count_batch(rows.iter().sum(), compute, reason);
+        self.stats.sizes.add(rows.iter().sum(), compute);
         for (job, outputs) in jobs.iter().zip(pieces) {
             self.hand_over(&job.entry, started, compute, Ok(outputs));
         }
@@ -288,6 +290,9 @@ impl Lane {
         let outcome = self.compute_one(&job.inputs, job.entry.rows, job.entry.extras);
         let compute = started.elapsed();
         self.count_batch(job.entry.rows, compute, reason);
+        if outcome.is_ok() {
+            self.stats.sizes.add(job.entry.rows, compute);
+        }
         self.hand_over(&job.entry, started, compute, outcome.map_err(BatchError::from));
     }
 

@@ -8,6 +8,7 @@ mod inspect;
 mod log;
 mod measure;
 mod offline;
+mod profile;
 mod serve;
 mod table;
 mod usage;
@@ -47,6 +48,7 @@ pub fn run() -> ExitCode {
         Some(("inspect", arguments)) => offline::run(arguments, inspect::show),
         Some(("models", arguments)) => admin::models(arguments),
         Some((verb @ ("load" | "unload"), arguments)) => admin::control(verb, arguments),
+        Some(("profile", arguments)) => profile::run(arguments),
         Some(("health", arguments)) => health::run(arguments),
         _ => ExitCode::from(USAGE),
     }
@@ -61,6 +63,7 @@ fn command() -> Command {
         .subcommand(usage::serve())
         .subcommand(offline::command("check", CHECK))
         .subcommand(offline::command("inspect", INSPECT))
+        .subcommand(profile::command())
         .subcommand(admin::models_command())
         .subcommand(admin::control_command("load", LOAD, "number or alias [default: what model.toml wants]"))
         .subcommand(admin::control_command("unload", UNLOAD, "number or alias [default: all of them]"))

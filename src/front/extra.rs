@@ -16,10 +16,12 @@ pub fn parameter(reader: &mut Reader<'_>, signature: &Signature, name: &str) -> 
             return Err(ApiError::field(name, words).into());
         }
     };
-    match asked {
-        true => named(signature, name).map_err(Wrong::from),
-        false => Ok(Extras::NONE),
-    }
+    given(signature, name, asked).map_err(Wrong::from)
+}
+
+/// The same for a value that has been read.
+pub fn given(signature: &Signature, name: &str, asked: bool) -> Result<Extras, ApiError> {
+    if asked { named(signature, name) } else { Ok(Extras::NONE) }
 }
 
 /// The extra of a name, which the model must have; nothing where every answer holds it.

@@ -1,11 +1,13 @@
 //! The data port: one request to one reply.
 
 use super::context::{Context, Flight};
+use super::grpc::{Answered, is_grpc};
 use super::ids::REQUEST_ID;
 use super::incoming::Incoming;
 use super::reply::{ApiError, Cause, Reply, TABLE};
 use super::route::{Named, Route, route};
-use super::{Settings, body, oip, plain, probes};
+use super::{Settings, body, mlflow, oip, pack, plain, probes};
+use crate::batcher::Answer;
 use crate::engine::Asked;
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
@@ -13,11 +15,12 @@ use crate::router;
 use crate::sync::Lifecycle;
 use crate::tensor::Tensor;
 use bytes::Bytes;
+use http_body_util::Either;
 use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Everything a request on the data port needs.
 pub struct Front {
@@ -35,15 +38,29 @@ impl Front {
     }
 
     /// Answers any request; whatever goes wrong becomes a reply.
-    pub async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
+        match is_grpc(request.headers()) {
+            true => self.call(request).await,
+            false => self.rest(request).await.map(Either::Left),
+        }
+    }
+
+    async fn rest(&self, request: Request<Incoming>) -> Reply {
         let version = request.version();
         let (parts, mut incoming) = request.into_parts();
         let mut context = Context::new(&parts.headers);
         let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, &mut incoming, &mut context).await;
         let mut reply = match result {
             Ok(reply) => reply,
-            Err(error) => self.refuse(&error, &context),
+            Err(error) => {
+                self.note(&error, &context);
+                match parts.uri.path() {
+                    "/invocations" => mlflow::refusal(&error, &context.ids),
+                    _ => error.reply(&context.ids),
+                }
+            }
         };
+        reply = pack::pack(&parts.headers, reply);
         let unread = !incoming.is_end_stream() && !body::discard(&mut incoming).await;
         if version <= HttpVersion::HTTP_11 && (unread || self.life.is_leaving()) {
             // Says that the connection ends with this answer, so that no later request meets a closed one.
@@ -52,7 +69,8 @@ impl Front {
         reply
     }
 
-    fn refuse(&self, error: &ApiError, context: &Context) -> Reply {
+    /// Counts and logs a refusal.
+    pub(super) fn note(&self, error: &ApiError, context: &Context) {
         if let Some(at) = TABLE.iter().position(|row| row.cause == error.cause) {
             self.rejected[at].increment(1);
         }
@@ -61,7 +79,11 @@ impl Front {
         } else {
             tracing::debug!(request_id = context.ids.request_text(), error = error.message, "refused");
         }
-        error.reply(&context.ids)
+    }
+
+    /// Whether requests can be answered, now and for a while.
+    pub(super) fn is_ready(&self) -> bool {
+        self.registry.readiness().ready && !self.life.is_leaving()
     }
 
     async fn dispatch(
@@ -77,32 +99,50 @@ impl Front {
                 let version = self.choose(&named)?;
                 let flight = Flight::new(&version, Protocol::Plain);
                 let result = self.plain(&version, headers, incoming, context).await;
-                flight.end(&result, context.received);
+                flight.end(&result, context);
                 result
             }
             Route::OipInfer(named) => {
                 let version = self.choose(&named)?;
                 let flight = Flight::new(&version, Protocol::Oip);
                 let result = self.infer(&version, headers, incoming, context).await;
-                flight.end(&result, context.received);
+                flight.end(&result, context);
                 result
             }
-            other => self.facts(other).map(|mut reply| {
+            Route::V1Infer(task, named) => {
+                let version = self.choose(&named)?;
+                let flight = Flight::new(&version, Protocol::V1);
+                let result = self.v1(&version, task, headers, incoming, context).await;
+                flight.end(&result, context);
+                result
+            }
+            Route::Invocations => {
+                let version = self.choose(&Named { model: None, version: None })?;
+                let flight = Flight::new(&version, Protocol::Mlflow);
+                let result = self.invoke(&version, headers, incoming, context).await;
+                flight.end(&result, context);
+                result
+            }
+            other => {
+                let mut reply = match other {
+                    Route::Repository(asked) => self.repository(asked, headers, incoming, context).await?,
+                    other => self.facts(other)?,
+                };
                 reply.headers_mut().insert(REQUEST_ID, context.ids.request.clone());
-                reply
-            }),
+                Ok(reply)
+            }
         }
     }
 
     /// Reads the body, and from then on counts the time that the model may take.
-    async fn body(
+    pub(super) async fn body(
         &self,
         headers: &HeaderMap,
         incoming: &mut Incoming,
         context: &mut Context,
     ) -> Result<Bytes, ApiError> {
         context.read_timeout(headers)?;
-        let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
+        let time = context.timeout.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
         context.received = Instant::now();
         Ok(bytes)
@@ -117,32 +157,27 @@ impl Front {
     ) -> Result<Reply, ApiError> {
         accept_json(headers)?;
         let bytes = self.body(headers, incoming, context).await?;
-        let deadline = context.deadline(None, version);
         let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
         let plain::Parsed { inputs, extras } = request;
-        let (answer, _) = router::predict(version, Asked { inputs, extras }, deadline).await?;
+        let answer = self.compute(version, Asked { inputs, extras }, None, context).await?;
         let body = plain::write(version, &answer.outputs, extras, rows, context.ids.prediction_text())?;
         Ok(context.success(version, answer.timing, body))
     }
 
-    async fn infer(
+    /// Runs a checked request. All protocols end here.
+    pub(super) async fn compute(
         &self,
         version: &Version,
-        headers: &HeaderMap,
-        incoming: &mut Incoming,
+        asked: impl Into<Asked>,
+        timeout: Option<Duration>,
         context: &mut Context,
-    ) -> Result<Reply, ApiError> {
-        oip::refuse_binary(headers)?;
-        accept_json(headers)?;
-        let bytes = self.body(headers, incoming, context).await?;
-        let request = oip::parse(&bytes, version.signature(), self.settings.max_json_depth)?;
-        let deadline = context.deadline(request.timeout, version);
-        let oip::Parsed { id, inputs, wanted, extras, .. } = request;
-        let (answer, _) = router::predict(version, Asked { inputs, extras }, deadline).await?;
-        let shown = oip::Shown { extras, wanted: &wanted };
-        let body = oip::write(version, &answer.outputs, shown, id.as_deref(), &context.ids);
-        Ok(context.success(version, answer.timing, body))
+    ) -> Result<Answer, ApiError> {
+        let deadline = context.deadline(timeout, version);
+        let input = context.received.elapsed();
+        let (answer, _) = router::predict(version, asked, context.call(deadline)).await?;
+        context.ran = Some((input, answer.timing));
+        Ok(answer)
     }
 
     /// Probes and metadata.
@@ -155,15 +190,21 @@ impl Front {
             Route::OipModels => Ok(oip::models(&self.registry.catalog())),
             Route::OipModel(named) => {
                 let version = self.choose(&named)?;
-                let catalog = self.registry.catalog();
-                Ok(oip::model(&version, catalog.get(version.model.as_str()).map(AsRef::as_ref)))
+                Ok(oip::model(&version, &self.registry.catalog()))
             }
-            Route::OipModelReady(named) => self.choose(&named).map(|version| oip::model_ready(&version)),
-            Route::Predict(_) | Route::OipInfer(_) => Err(ApiError::new(Cause::Internal, "routed twice")),
+            Route::OipModelReady(named) => oip::model_ready(&named, self.choose(&named)),
+            Route::Config(named) => self.model_config(&named),
+            Route::Stats(named) => self.model_stats(&named),
+            Route::V1(asked) => self.v1_facts(asked),
+            Route::Ping => Ok(self.ping()),
+            Route::Version => Ok(self.version()),
+            Route::Predict(_) | Route::OipInfer(_) | Route::Repository(_) | Route::V1Infer(..) | Route::Invocations => {
+                Err(ApiError::new(Cause::Internal, "routed twice"))
+            }
         }
     }
 
-    fn choose(&self, named: &Named<'_>) -> Result<Arc<Version>, ApiError> {
+    pub(super) fn choose(&self, named: &Named<'_>) -> Result<Arc<Version>, ApiError> {
         let default = self.settings.default_model.as_deref();
         let catalog = self.registry.catalog();
         Ok(router::choose(&catalog, named.model.as_deref(), named.version.as_deref(), default)?)
@@ -174,7 +215,7 @@ impl Front {
 const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
 
 /// JSON, or nothing said about the type, or curl's default for it.
-fn accept_json(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn accept_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     if value == "application/json" {
         return Ok(());

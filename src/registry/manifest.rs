@@ -3,6 +3,8 @@
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
 use crate::engine::{Extras, Options};
+use crate::monitor::ModelSettings as Monitor;
+use crate::monitor::contract::{Mode, Rules};
 use crate::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -19,6 +21,11 @@ const KEYS: &[&str] = &[
     "batching.deadline",
     "instances.count",
     "input.columns",
+    "input.mode",
+    "input.rules.*",
+    "monitor.enabled",
+    "monitor.rows_per_second",
+    "monitor.rule.*",
     "input.datatype",
     "output.kind",
     "output.labels",
@@ -64,7 +71,7 @@ pub struct Card {
 }
 
 /// A read `model.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
     pub versions: Versions,
     pub aliases: BTreeMap<String, VersionNumber>,
@@ -72,8 +79,13 @@ pub struct Manifest {
     pub instances: Option<usize>,
     /// Names of the columns of a single wide input.
     pub columns: Vec<String>,
+    /// What becomes of rows that break the rules of their columns.
+    pub mode: Mode,
+    /// The value contract, by column.
+    pub rules: BTreeMap<String, Rules>,
     pub kind: Option<OutputKind>,
     pub labels: Vec<String>,
+    pub monitor: Monitor,
     /// How the model file is to be served.
     pub options: Options,
     pub card: Card,
@@ -111,6 +123,7 @@ struct File {
     instances: Instances,
     input: Input,
     output: Output,
+    monitor: Monitor,
     card: Card,
 }
 
@@ -139,6 +152,8 @@ struct Instances {
 #[serde(default)]
 struct Input {
     columns: Vec<String>,
+    mode: Mode,
+    rules: BTreeMap<String, Rules>,
     datatype: Option<String>,
 }
 
@@ -229,12 +244,19 @@ impl Manifest {
                 words.push(format!("{key}: expected at least 1, got 0"));
             }
         }
+        for (column, rules) in &file.input.rules {
+            words.extend(rules.mistakes().into_iter().map(|mistake| format!("input.rules.{column}: {mistake}")));
+        }
+        words.extend(file.monitor.mistakes().into_iter().map(|mistake| format!("monitor.{mistake}")));
         Self {
             versions,
             aliases,
             batching: file.batching,
             instances: file.instances.count,
             columns: file.input.columns,
+            mode: file.input.mode,
+            rules: file.input.rules,
+            monitor: file.monitor,
             kind: file.output.kind,
             labels: file.output.labels,
             options: Options {

@@ -21,22 +21,25 @@ mod source;
 mod stats;
 mod status;
 mod tracked;
+mod upload;
 mod version;
 mod watch;
+mod watched;
 
 pub use control::{ControlError, Controlled, Verb};
 pub use events::{Event, Moment, What, Who};
 pub use exposition::expose;
 pub use features::{Features, Place};
-pub use load::{Order, load};
+pub use load::{Order, Tools, load};
 pub use loader::LOADER_THREADS;
-pub use manifest::{Card, Manifest, OutputKind};
+pub use manifest::{Card, Manifest, OutputKind, Versions};
 pub use roles::Roles;
 pub use settings::{Control, Settings};
 pub use slot::{Catalog, Serving, Slot};
 pub use source::{FoundModel, FoundVersion, ModelName, VersionNumber, find};
-pub use stats::{CODES, PROTOCOLS, Protocol, VersionStats};
+pub use stats::{CODES, PROTOCOLS, Protocol, VersionStats, nanoseconds};
 pub use status::{ModelStatus, State, VersionStatus};
+pub use upload::{Upload, UploadError};
 pub use version::{LoadFailure, Version};
 pub use watch::{Readiness, Registry};
 

@@ -6,4 +6,4 @@ mod choose;
 mod predict;
 
 pub use choose::{RouteError, choose};
-pub use predict::{PredictError, predict, predict_blocking};
+pub use predict::{Call, PredictError, predict, predict_blocking};

@@ -2,7 +2,10 @@
 
 use crate::batcher::{Answer, BatchError, Submitted};
 use crate::engine::{Asked, InputError};
+use crate::monitor::Draft;
+use crate::monitor::contract::Violation;
 use crate::registry::Version;
+use crate::tensor::Tensor;
 use std::time::Instant;
 
 /// Why there are no predictions.
@@ -11,7 +14,19 @@ pub enum PredictError {
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]
+    Contract(#[from] Violation),
+    #[error(transparent)]
     Batch(#[from] BatchError),
+}
+
+/// What goes with what is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Names the prediction; decides whether it is in the sample.
+    pub id: &'a [u8],
+    /// When the request was there whole.
+    pub received: Instant,
+    pub deadline: Instant,
 }
 
 /// Runs a request on a version; answers the outputs, the extras that it asked for behind them, and the
@@ -20,15 +35,15 @@ pub enum PredictError {
 pub async fn predict(
     version: &Version,
     asked: impl Into<Asked>,
-    deadline: Instant,
+    call: Call<'_>,
 ) -> Result<(Answer, usize), PredictError> {
     let asked = asked.into();
-    let rows = version.signature().check(&asked.inputs)?;
-    let answer = match version.lane.submit(asked, rows, deadline)? {
+    let (rows, draft) = admit(version, &asked.inputs, call)?;
+    let answer = match version.lane.submit(asked, rows, call.deadline)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.answer().await?,
     };
-    version.stats.rows.add(rows as u64);
+    finish(version, &answer, rows, draft, call);
     Ok((answer, rows))
 }
 
@@ -36,14 +51,28 @@ pub async fn predict(
 pub fn predict_blocking(
     version: &Version,
     asked: impl Into<Asked>,
-    deadline: Instant,
+    call: Call<'_>,
 ) -> Result<(Answer, usize), PredictError> {
     let asked = asked.into();
-    let rows = version.signature().check(&asked.inputs)?;
-    let answer = match version.lane.submit(asked, rows, deadline)? {
+    let (rows, draft) = admit(version, &asked.inputs, call)?;
+    let answer = match version.lane.submit(asked, rows, call.deadline)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.wait()?,
     };
-    version.stats.rows.add(rows as u64);
+    finish(version, &answer, rows, draft, call);
     Ok((answer, rows))
+}
+
+/// Checks the inputs and copies what monitoring wants of them: the engine takes them away.
+fn admit(version: &Version, inputs: &[Tensor], call: Call<'_>) -> Result<(usize, Option<Draft>), PredictError> {
+    let rows = version.signature().check(inputs)?;
+    version.contract.check(inputs)?;
+    Ok((rows, version.tap.as_ref().and_then(|tap| tap.offer(inputs, rows, call.id))))
+}
+
+fn finish(version: &Version, answer: &Answer, rows: usize, draft: Option<Draft>, call: Call<'_>) {
+    version.stats.rows.add(rows as u64);
+    if let Some(draft) = draft {
+        draft.finish(&answer.outputs, call.received.elapsed());
+    }
 }

@@ -1,6 +1,7 @@
 //! One admin request to one reply.
 
-use super::{Access, Facts, control, index, process as about};
+use super::drift::Asked;
+use super::{Access, Facts, control, drift, index, process as about};
 use crate::front::ids::Ids;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,6 +37,9 @@ enum Route<'a> {
     Events,
     Process,
     Control(Verb, &'a str),
+    Drift(&'a str),
+    Report(&'a str),
+    Reference(&'a str),
 }
 
 impl Admin {
@@ -46,7 +50,7 @@ impl Admin {
     /// Answers any request; whatever goes wrong becomes a reply.
     pub async fn answer(&self, request: Request<Incoming>) -> Reply {
         let (parts, mut incoming) = request.into_parts();
-        let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, &mut incoming).await;
+        let result = self.dispatch(&parts.method, &parts.uri, &parts.headers, &mut incoming).await;
         let mut reply = result.unwrap_or_else(|error| error.reply(&Ids::new(&parts.headers)));
         let unread = !incoming.is_end_stream() && !body::discard(&mut incoming).await;
         if unread && parts.version <= Version::HTTP_11 {
@@ -58,10 +62,11 @@ impl Admin {
     async fn dispatch(
         &self,
         method: &Method,
-        path: &str,
+        uri: &Uri,
         headers: &HeaderMap,
         incoming: &mut Incoming,
     ) -> Result<Reply, ApiError> {
+        let path = uri.path();
         // First of all, so that a stranger does not learn which paths there are.
         if path == "/api" || path.starts_with("/api/") {
             self.access.check(headers)?;
@@ -70,6 +75,11 @@ impl Admin {
         check_method(method, path, route)?;
         match route {
             Route::Control(verb, model) => control::answer(&self.registry, verb, model, headers, incoming).await,
+            Route::Drift(model) => drift::drift(&self.registry, model, Asked::read(uri.query())?).await,
+            Route::Report(model) => drift::page(&self.registry, model, Asked::read(uri.query())?).await,
+            Route::Reference(model) => {
+                drift::promote(&self.registry, model, Asked::read(uri.query())?, headers, incoming).await
+            }
             facts => self.facts(facts),
         }
     }
@@ -83,7 +93,9 @@ impl Admin {
             Route::Model(name) => self.model(name)?,
             Route::Events => serde_json::json!({"events": self.registry.events()}),
             Route::Process => about::page(&self.facts, self.started),
-            Route::Control(..) => return Err(ApiError::new(Cause::Internal, "routed twice")),
+            Route::Control(..) | Route::Drift(_) | Route::Report(_) | Route::Reference(_) => {
+                return Err(ApiError::new(Cause::Internal, "routed twice"));
+            }
         };
         Ok(json(StatusCode::OK, shown.to_string()))
     }
@@ -100,7 +112,7 @@ impl Admin {
 
     fn metrics(&self) -> Reply {
         let mut text = Exposition::default();
-        registry::expose(&self.registry.catalog(), &mut text);
+        registry::expose(&self.registry.catalog(), self.registry.series(), &mut text);
         text.append(&process::render());
         let mut reply = Response::new(Full::new(Bytes::from(text.into_text())));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -121,6 +133,9 @@ fn find(path: &str) -> Option<Route<'_>> {
             None => Route::Model(path.strip_prefix("/api/models/").filter(|name| !name.is_empty())?),
             Some((model, "load")) => Route::Control(Verb::Load, model),
             Some((model, "unload")) => Route::Control(Verb::Unload, model),
+            Some((model, "drift")) => Route::Drift(model),
+            Some((model, "report.html")) => Route::Report(model),
+            Some((model, "reference")) => Route::Reference(model),
             Some(_) => return None,
         },
     })
@@ -128,7 +143,7 @@ fn find(path: &str) -> Option<Route<'_>> {
 
 fn check_method(method: &Method, path: &str, route: Route<'_>) -> Result<(), ApiError> {
     let (takes, fits) = match route {
-        Route::Control(..) => ("POST", method == Method::POST),
+        Route::Control(..) | Route::Reference(_) => ("POST", method == Method::POST),
         _ => ("GET, HEAD", method == Method::GET || method == Method::HEAD),
     };
     if fits {
@@ -142,7 +157,8 @@ fn unknown(path: &str) -> ApiError {
     let path = crate::text::shorten(path, 80);
     let words = format!(
         "no such path: {path}. The admin port has /metrics, /livez, /readyz, /api/models, /api/models/NAME, \
-         POST /api/models/NAME/load, POST /api/models/NAME/unload, /api/events, /api/process"
+         /api/models/NAME/drift, /api/models/NAME/report.html, POST /api/models/NAME/load, \
+         POST /api/models/NAME/unload, POST /api/models/NAME/reference, /api/events, /api/process"
     );
     ApiError { field: Some("path".into()), ..ApiError::new(Cause::NotFound, words) }
 }

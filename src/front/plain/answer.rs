@@ -21,9 +21,7 @@ pub fn write(
     prediction_id: &str,
 ) -> Result<Vec<u8>, ApiError> {
     let roles = &version.roles;
-    let Some(main) = outputs.get(roles.prediction) else {
-        return Err(ApiError::new(Cause::Internal, "the model gave no output"));
-    };
+    let main = main(version, outputs)?;
     let mut out = Vec::with_capacity(192 + 24 * rows);
     out.push(b'{');
     let by_row = |tensor: &Tensor| !tensor.shape().is_empty() && tensor.rows() == rows;
@@ -33,10 +31,7 @@ pub fn write(
         out.push(b',');
     }
     out.extend_from_slice(b"\"predictions\":");
-    match by_row(main) {
-        true => list(&mut out, rows, |out, row| prediction(out, version, main, row)),
-        false => whole(&mut out, main),
-    }
+    write_predictions(&mut out, version, outputs, rows)?;
     if let Some(scores) = roles.probabilities.and_then(|at| outputs.get(at)) {
         out.extend_from_slice(b",\"probabilities\":");
         match by_row(scores) {
@@ -56,6 +51,26 @@ pub fn write(
     }
     out.push(b'}');
     Ok(out)
+}
+
+/// The output that is the prediction.
+fn main<'a>(version: &Version, outputs: &'a [Tensor]) -> Result<&'a Tensor, ApiError> {
+    outputs.get(version.roles.prediction).ok_or_else(|| ApiError::new(Cause::Internal, "the model gave no output"))
+}
+
+/// Writes the predictions alone: one for each row.
+pub fn write_predictions(
+    out: &mut Vec<u8>,
+    version: &Version,
+    outputs: &[Tensor],
+    rows: usize,
+) -> Result<(), ApiError> {
+    let main = main(version, outputs)?;
+    match !main.shape().is_empty() && main.rows() == rows {
+        true => list(out, rows, |out, row| prediction(out, version, main, row)),
+        false => whole(out, main),
+    }
+    Ok(())
 }
 
 fn list(out: &mut Vec<u8>, rows: usize, mut each: impl FnMut(&mut Vec<u8>, usize)) {

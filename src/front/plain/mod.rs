@@ -7,8 +7,8 @@ mod answer;
 mod request;
 mod rows;
 
-pub use answer::write;
-pub use request::{Parsed, parse};
+pub use answer::{write, write_predictions};
+pub use request::{Parsed, lists, parse, records};
 
 /// Parses and forgets, for the benchmarks.
 #[doc(hidden)]

@@ -129,7 +129,7 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     });
     let inputs = &version.signature().inputs;
     match (&first, inputs.as_slice()) {
-        (Some(Ok(Kind::Object)), _) => records(reader, version),
+        (Some(Ok(Kind::Object)), _) => Ok(records(reader, version)?.into()),
         (_, [only]) => {
             let again = reader.fork();
             match one_input(reader, version, only) {
@@ -150,18 +150,26 @@ fn by_column(
     version: &Version,
     first: &Option<Result<Kind, JsonError>>,
 ) -> Result<Parsed, Wrong> {
-    let mut rows = Rows::new(version);
-    match first {
-        Some(Ok(Kind::Array)) => reader.array(|reader| rows.list(reader))?,
-        _ => rows.list(reader)?,
+    if let Some(Ok(Kind::Array)) = first {
+        return Ok(lists(reader, version)?.into());
     }
+    let mut rows = Rows::new(version);
+    rows.list(reader)?;
     Ok(rows.finish()?.into())
 }
 
-fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
+/// A list of rows, each an object by column or input.
+pub fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Vec<Tensor>, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.record(reader))?;
-    Ok(rows.finish()?.into())
+    Ok(rows.finish()?)
+}
+
+/// A list of rows, each a list in column order.
+pub fn lists(reader: &mut Reader<'_>, version: &Version) -> Result<Vec<Tensor>, Wrong> {
+    let mut rows = Rows::new(version);
+    reader.array(|reader| rows.list(reader))?;
+    Ok(rows.finish()?)
 }
 
 /// A list for a model with one input: nested to its rank it is a batch, one less is a row.
