@@ -7,7 +7,7 @@ use super::incoming::Incoming;
 use super::reply::{ApiError, Cause, Reply, TABLE};
 use super::route::{Named, Route, route};
 use super::{Settings, body, mlflow, oip, pack, plain, probes};
-use crate::batcher::Answer;
+use crate::batcher::{Answer, Rank};
 use crate::engine::Asked;
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
@@ -160,7 +160,7 @@ impl Front {
         let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
         let plain::Parsed { inputs, extras } = request;
-        let answer = self.compute(version, Asked { inputs, extras }, None, context).await?;
+        let answer = self.compute(version, Asked { inputs, extras }, Terms::default(), context).await?;
         let body = plain::write(version, &answer.outputs, extras, rows, context.ids.prediction_text())?;
         Ok(context.success(version, answer.timing, body))
     }
@@ -170,12 +170,12 @@ impl Front {
         &self,
         version: &Version,
         asked: impl Into<Asked>,
-        timeout: Option<Duration>,
+        terms: Terms,
         context: &mut Context,
     ) -> Result<Answer, ApiError> {
-        let deadline = context.deadline(timeout, version);
+        let deadline = context.deadline(terms.timeout, version);
         let input = context.received.elapsed();
-        let (answer, _) = router::predict(version, asked, context.call(deadline)).await?;
+        let (answer, _) = router::predict(version, asked, context.call(deadline, terms.rank)).await?;
         context.ran = Some((input, answer.timing));
         Ok(answer)
     }
@@ -209,6 +209,13 @@ impl Front {
         let catalog = self.registry.catalog();
         Ok(router::choose(&catalog, named.model.as_deref(), named.version.as_deref(), default)?)
     }
+}
+
+/// What a request's own parameters ask for beside its inputs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    pub timeout: Option<Duration>,
+    pub rank: Rank,
 }
 
 /// What curl says of a body when nobody told it better.

@@ -113,6 +113,9 @@ impl Admin {
     fn metrics(&self) -> Reply {
         let mut text = Exposition::default();
         registry::expose(&self.registry.catalog(), self.registry.series(), &mut text);
+        if self.facts.settings.triton_metrics {
+            registry::expose_as_triton(&self.registry.catalog(), &mut text);
+        }
         text.append(&process::render());
         let mut reply = Response::new(Full::new(Bytes::from(text.into_text())));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

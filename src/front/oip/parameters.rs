@@ -1,6 +1,8 @@
 //! The parameters of a request: the same in JSON and in gRPC.
 
+use crate::batcher::Rank;
 use crate::front::reply::ApiError;
+use crate::front::serve::Terms;
 use crate::text::shorten;
 use std::time::Duration;
 
@@ -38,6 +40,10 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    pub fn terms(&self) -> Terms {
+        Terms { timeout: self.timeout, rank: Rank::new(self.priority) }
+    }
+
     pub fn set(&mut self, name: &str, value: &Value) -> Result<(), ApiError> {
         match name {
             "timeout" => {
