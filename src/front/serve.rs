@@ -4,9 +4,9 @@ use super::context::{Context, Flight};
 use super::grpc::{Answered, is_grpc};
 use super::ids::REQUEST_ID;
 use super::incoming::Incoming;
-use super::reply::{ApiError, Cause, Reply, TABLE};
+use super::reply::{ApiError, Cause, Reply, TABLE, json};
 use super::route::{Named, Route, route};
-use super::{Settings, body, mlflow, oip, pack, plain, probes};
+use super::{Settings, body, mlflow, oip, openapi, pack, plain, probes};
 use crate::batcher::{Answer, Rank};
 use crate::engine::Asked;
 use crate::metrics::{names, process};
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body_util::Either;
 use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version as HttpVersion};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -198,6 +198,7 @@ impl Front {
             Route::V1(asked) => self.v1_facts(asked),
             Route::Ping => Ok(self.ping()),
             Route::Version => Ok(self.version()),
+            Route::OpenApi => Ok(json(StatusCode::OK, openapi::data(&self.registry.catalog()).to_string())),
             Route::Predict(_) | Route::OipInfer(_) | Route::Repository(_) | Route::V1Infer(..) | Route::Invocations => {
                 Err(ApiError::new(Cause::Internal, "routed twice"))
             }

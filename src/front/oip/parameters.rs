@@ -53,6 +53,8 @@ impl Parameters {
             }
             "priority" => self.priority = whole(name, "1 is the highest", value)?,
             "binary_data_output" => self.binary_output = truth(name, value)?,
+            // Triton's own load generator always sends it; each answer here is its request's last.
+            "triton_enable_empty_final_response" => drop(truth(name, value)?),
             "headers" => return Err(reserved(name)),
             name if name.starts_with("triton_") => return Err(reserved(name)),
             _ => {}
@@ -112,7 +114,8 @@ mod tests {
             ("priority", Value::Float(1.5)),
             ("binary_data_output", Value::Integer(1)),
             ("headers", Value::Integer(1)),
-            ("triton_enable_empty_final_response", Value::Bool(true)),
+            ("triton_enable_empty_final_response", Value::Integer(1)),
+            ("triton_final_response", Value::Bool(true)),
         ] {
             let error = parameters.set(name, &value).expect_err(name);
             assert_eq!(error.field.as_deref(), Some(name));
