@@ -58,7 +58,9 @@ impl App {
         let access = Access::new(token, admin_address);
         let life = Arc::new(Lifecycle::default());
         let pool = Arc::new(Pool::with_limits(self.config.threads, self.config.queued)?);
-        let registry = Arc::new(Registry::start(self.config.registry.clone(), &pool)?);
+        let mut settings = self.config.registry.clone();
+        settings.monitor.directory.get_or_insert_with(|| self.config.state.join("monitor"));
+        let registry = Arc::new(Registry::start(settings, &pool)?);
         let (stop_data, data_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let limits = self.config.front.limits.clone();

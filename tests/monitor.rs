@@ -137,3 +137,71 @@ fn a_contract_is_kept_as_the_owner_says() {
     drop(client);
     server.stop();
 }
+
+#[test]
+fn a_restart_forgets_nothing_that_was_closed() {
+    let state = tempfile::tempdir().expect("a directory");
+    let serve = || Server::with(|config| config.state = state.path().to_owned());
+    let rows = reference("diabetes");
+    let server = serve();
+    let mut client = server.client();
+    send(&mut client, "diabetes", &rows);
+    let before = server.view("diabetes", "1");
+    drop(client);
+    server.stop();
+    let server = serve();
+    let after = server.view("diabetes", "1");
+    assert_eq!((before.window.sampled, after.window.sampled), (200, 200));
+    for (before, after) in before.window.columns.iter().zip(&after.window.columns) {
+        if let (WindowColumn::Numeric(before), WindowColumn::Numeric(after)) = (before, after) {
+            assert_eq!((&before.cells, &before.moments), (&after.cells, &after.moments));
+        }
+    }
+    server.stop();
+    let file = walk(state.path()).into_iter().find(|path| path.extension().is_some_and(|ending| ending == "recent")).expect("a file");
+    std::fs::write(&file, b"this is no history").expect("written");
+    let server = serve();
+    let view = server.view("diabetes", "1");
+    assert_eq!(view.window.sampled, 0);
+    assert!(view.notes.iter().any(|note| note.contains("set aside")), "{:?}", view.notes);
+    let kept = walk(state.path()).into_iter().any(|path| std::fs::read(path).is_ok_and(|it| it == b"this is no history"));
+    assert!(kept, "what was set aside is still there");
+    server.stop();
+}
+
+#[test]
+fn drift_is_told_as_json_and_as_a_page() {
+    let server = Server::start();
+    let mut client = server.client();
+    let rows = reference("diabetes");
+    send(&mut client, "diabetes", &rows);
+    let report = good("drift", &server.admin().ask(&Request::get("/api/models/diabetes/drift?window=5m")));
+    assert_eq!(report["window"]["sampled"], 200);
+    assert_eq!(report["reference"]["kind"], "file");
+    assert_eq!(report["features"].as_array().map(Vec::len), Some(10));
+    let page = server.admin().ask(&Request::get("/api/models/diabetes/report.html?window=24h"));
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    for (path, status) in [
+        ("/api/models/nobody/drift", 404),
+        ("/api/models/diabetes/drift?window=2h", 400),
+        ("/api/models/diabetes/drift?version=9", 404),
+    ] {
+        assert_eq!(server.admin().ask(&Request::get(path)).status, status, "{path}");
+    }
+    // What is too little is not taken; what is enough is what later windows are compared with.
+    let order = Request::post("/api/models/diabetes/reference", "");
+    assert_eq!(server.admin().ask(&order).status, 409);
+    (0..3).for_each(|_| send(&mut client, "diabetes", &rows));
+    let taken = good("a reference", &server.admin().ask(&order));
+    assert_eq!(taken["reference"]["rows"], 800);
+    let report = good("drift", &server.admin().ask(&Request::get("/api/models/diabetes/drift?window=5m")));
+    assert_eq!(report["reference"]["kind"], "window");
+    drop(client);
+    server.stop();
+}
+
+/// All files below a directory.
+fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}

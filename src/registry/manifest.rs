@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "input.rules.*",
     "monitor.enabled",
     "monitor.rows_per_second",
+    "monitor.rule.*",
     "input.datatype",
     "output.kind",
     "output.labels",

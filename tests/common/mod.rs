@@ -17,6 +17,7 @@ use tidegate::config::Config;
 use tidegate::monitor::collect::View;
 use tidegate::monitor::history::Span;
 use tidegate::registry::Control;
+use tempfile::TempDir;
 
 /// Long enough for any answer on a busy machine; only a test that fails waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,6 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A serving process's worth of threads and sockets, inside the test.
 pub struct Server {
     running: Running,
+    /// Goes with the server.
+    _state: TempDir,
 }
 
 impl Server {
@@ -35,10 +38,12 @@ impl Server {
     /// Serves with other settings; returns once every model has been tried.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config();
+        let state = tempfile::tempdir().expect("a directory");
+        config.state = state.path().to_owned();
         change(&mut config);
         let running = App::bind(config).expect("free ports").start().expect("a start");
         running.registry().wait_until_tried();
-        Self { running }
+        Self { running, _state: state }
     }
 
     pub fn address(&self) -> SocketAddr {
