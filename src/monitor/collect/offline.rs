@@ -128,7 +128,7 @@ impl Replicas {
         // Panes are kept when they close: a little later the last one lies within its span.
         let now = self.history.last_end(Span::FiveMinutes) + Span::FiveMinutes.milliseconds();
         let window = self.history.window(span, now, Detail::Full);
-        let outcomes = outcomes(&baseline, &window);
+        let outcomes = outcomes(&baseline, &window, 1.0);
         let (previous, last_week) = before(&self.history, span);
         View {
             model: self.label.model.clone(),
@@ -159,7 +159,7 @@ impl Replicas {
             let end = self.history.last_end(span).checked_sub(back * span.milliseconds());
             let closed = end.and_then(|end| self.history.closed(span, end, Detail::Counts));
             let Some(window) = closed else { continue };
-            let outcomes = outcomes(baseline, &window);
+            let outcomes = outcomes(baseline, &window, 1.0);
             let verdict = judge.judge(&outcomes, &|column, cell| cell_name(baseline, column, cell));
             last = Some(Judged { start_ms: window.start_ms, end_ms: window.end_ms, verdict });
             judged += 1;
