@@ -1,6 +1,6 @@
 //! Which engine runs a file, and the words for why.
 
-use super::{Domain, Graph, Node, decode, zipmap};
+use super::{Domain, Graph, Node, decode, dictionary, zipmap};
 use crate::engine::cache::Place;
 use crate::engine::{Choice, Extras, LoadError, Loaded, Origin, tabular, tract};
 use crate::tensor::{DType, Tensor};
@@ -20,16 +20,23 @@ pub fn import(bytes: &[u8], place: Option<Place<'_>>) -> Result<Loaded, LoadErro
 pub fn import_with(bytes: &[u8], always: Extras, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
     let mut proto = decode::decode(bytes)?;
     let labels = zipmap::remove(&mut proto);
+    let columns = dictionary::remove(&mut proto, bytes);
     let mut graph = Graph::new(&proto)?;
     for output in &mut graph.outputs {
         output.labels = labels.get(&output.name).cloned();
     }
     refuse_unknown_domains(&graph)?;
-    if let Some(node) = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft)) {
-        let reason = format!("the graph uses {node}");
+    let node = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft));
+    let reason = match node {
+        Some(node) => Some(format!("the graph uses {node}")),
+        None if !columns.is_empty() => Some("the graph takes a dictionary".to_owned()),
+        None => None,
+    };
+    if let Some(reason) = reason {
         // The graph has what it needs, and a large forest is held often enough.
         drop(proto);
-        let program = tabular::Program::new(&graph, place).and_then(|program| program.with_extras(always));
+        let program = tabular::Program::new(&graph, place)
+            .and_then(|program| program.with_extras(always)?.with_dictionary(columns));
         return program.map(|program| loaded(program, reason)).map_err(LoadError::Unsupported);
     }
     if !always.is_empty() {

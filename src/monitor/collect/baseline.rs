@@ -37,7 +37,8 @@ impl Baseline {
                     None
                 }
             });
-            let side = of.zip(shape.as_ref()).and_then(|((profile, known), shape)| Side::of_profile(profile, known, shape));
+            let side =
+                of.zip(shape.as_ref()).and_then(|((profile, known), shape)| Side::of_profile(profile, known, shape));
             let known = of.filter(|_| side.is_some()).map(|(profile, known)| Known::of_profile(profile, known));
             baseline.sides.push(side);
             baseline.known.push(known);

@@ -147,7 +147,10 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 fn forget_old(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let old = entry.metadata().and_then(|facts| facts.modified()).is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLDEST));
+        let old = entry
+            .metadata()
+            .and_then(|facts| facts.modified())
+            .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLDEST));
         let path = entry.path();
         // What was set aside is somebody's to look at.
         let ours = path.extension().is_some_and(|ending| ending == "recent" || ending == "hours");

@@ -5,6 +5,7 @@
 mod baseline;
 mod batch;
 mod kept;
+pub mod offline;
 mod opinion;
 mod promote;
 mod publish;
@@ -88,7 +89,8 @@ impl Collector {
 
     fn watch(&mut self, subject: Subject, tap: Arc<Tap>) {
         // Two that write the same files would undo each other's work: what is there is closed first.
-        let same = |watched: &Watched| watched.subject.model == subject.model && watched.subject.version == subject.version;
+        let same =
+            |watched: &Watched| watched.subject.model == subject.model && watched.subject.version == subject.version;
         let now = now_ms();
         self.watched.values_mut().filter(|watched| same(watched)).for_each(|watched| watched.close(now));
         let watched = Watched::new(subject, tap, self.settings.directory.as_deref());

@@ -145,6 +145,24 @@ fn the_sample_is_thinned_to_the_budget() {
 }
 
 #[test]
+fn traffic_in_clusters_is_no_drift() {
+    let mut bench = Bench::new(None);
+    bench.send(4000, 0.0);
+    bench.pass(5 * MINUTE);
+    // Whole runs of like rows: each window holds other ones, of the same law in the long run.
+    let mut alone = Vec::new();
+    for window in 0..40u32 {
+        let lows = [0.0, 0.1, -0.1, 0.2, -0.2];
+        bench.send(1000, lows[(window * 7 % 5) as usize]);
+        bench.pass(5 * MINUTE);
+        alone.push(bench.watched().opinions.overdispersion(Span::FiveMinutes));
+    }
+    assert_eq!(alone[..6], [1.0; 6]);
+    let settled = alone[alone.len() - 1];
+    assert!(settled > 1.5, "{alone:?}");
+}
+
+#[test]
 fn what_a_full_ring_loses_is_counted_and_nothing_is_judged() {
     let mut bench = Bench::new(None);
     bench.send(3000, 0.0);

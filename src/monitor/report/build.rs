@@ -59,12 +59,6 @@ impl ReferenceFacts {
             created: Some(profile.created.clone()),
         }
     }
-
-    /// The first rows that a version was asked, where there is no profile.
-    pub fn of_own(start_ms: u64, end_ms: u64, rows: f64) -> Self {
-        let name = format!("first rows, {} to {}", time(start_ms), time(end_ms));
-        Self { kind: "own", name, n: rows, ..Self::default() }
-    }
 }
 
 impl Report {

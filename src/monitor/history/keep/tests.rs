@@ -139,6 +139,19 @@ fn files_of_other_columns_are_set_aside() {
 }
 
 #[test]
+fn records_that_lie_upon_each_other_are_refused() {
+    let directory = TempDir::new().expect("a directory");
+    let (mut keeper, mut history, _) = open(&directory);
+    run(&mut keeper, &mut history, 0..1);
+    let bytes = fs::read(directory.path().join("monitor/churn/3.1.recent")).expect("written");
+    assert!(file::open(&file::piled(&bytes, 1)).is_ok());
+    for (times, words) in [(200, "longer together than the file"), (237, "records, expected at most")] {
+        let (field, reason) = file::open(&file::piled(&bytes, times)).expect_err("refused");
+        assert!(field == "records" && reason.contains(words), "{field}: {reason}");
+    }
+}
+
+#[test]
 fn edges_that_were_found_live_are_taken_from_the_file() {
     let directory = TempDir::new().expect("a directory");
     let (mut keeper, mut history, _) = open(&directory);
