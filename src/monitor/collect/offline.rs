@@ -1,6 +1,6 @@
 //! Files of panes, of one or of many replicas, as one version under watch.
 
-use super::baseline::Baseline;
+use super::baseline::{Baseline, blank, is_blank};
 use super::opinion::{Judged, alone, cell_name, outcomes};
 use super::view::{View, before};
 use crate::monitor::drift::{Judge, Rule};
@@ -9,6 +9,7 @@ use crate::monitor::history::{Detail, History, HistoryError, Span};
 use crate::monitor::reference::{self, Profile, ReferenceError};
 use crate::monitor::sketch::Shape;
 use crate::monitor::{Column, Kind, Role};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub enum OfflineError {
     Keep(#[from] KeepError),
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    #[error("{}: {reason}, unlike in {}: replicas can be added up only if they have the same reference", path.display(), other.display())]
+    #[error("{}: {reason}, unlike in {}", path.display(), other.display())]
     Differs { path: PathBuf, other: PathBuf, reason: String },
     #[error("there are panes of {}: name one by --model and --version", .0.join(", "))]
     Several(Vec<String>),
@@ -39,6 +40,9 @@ pub struct Replicas {
     pub history: History,
     /// The files, without their endings.
     pub bases: Vec<PathBuf>,
+    /// Columns that the replicas have counted on edges or values of their own: only counters and
+    /// moments of these can be added up.
+    unlike: BTreeSet<usize>,
 }
 
 /// Which version is meant, where there are several.
@@ -56,8 +60,13 @@ impl Replicas {
             let Some(kept) = keep::read(&base)? else { continue };
             let same = |one: &&mut Self| one.label.model == kept.label.model && one.label.version == kept.label.version;
             match all.iter_mut().find(same) {
-                Some(one) => one.add(base, kept.label, &kept.history)?,
-                None => all.push(Self { label: kept.label, history: kept.history, bases: vec![base] }),
+                Some(one) => one.add(base, &kept.label, kept.history)?,
+                None => all.push(Self {
+                    label: kept.label,
+                    history: kept.history,
+                    bases: vec![base],
+                    unlike: BTreeSet::new(),
+                }),
             }
         }
         let name = |one: &Self| format!("{} version {}", one.label.model, one.label.version);
@@ -72,21 +81,46 @@ impl Replicas {
         }
     }
 
-    fn add(&mut self, base: PathBuf, label: Label, history: &History) -> Result<(), OfflineError> {
-        let differs = |path: &Path, reason: String| {
-            let other = self.bases.first().cloned().unwrap_or_default();
-            OfflineError::Differs { path: path.into(), other, reason }
-        };
+    /// Adds what another replica has kept. Without training data for a column every replica makes a
+    /// reference of its own first rows, as for answers and latency: these columns keep what does not
+    /// depend on edges.
+    fn add(&mut self, base: PathBuf, label: &Label, mut history: History) -> Result<(), OfflineError> {
+        let (path, other) = (base.clone(), self.bases.first().cloned().unwrap_or_default());
+        let differs = move |reason: String| OfflineError::Differs { path, other, reason };
         if label.columns != self.label.columns {
-            return Err(differs(&base, "it has other columns".into()));
+            return Err(differs("it has other columns".into()));
         }
-        if let Err(error) = self.history.merge(history) {
-            let at = if let HistoryError::Shape { at } = error { label.columns.get(at) } else { None };
-            let words = at.map(|named| format!("column '{}' was counted on other edges or values", named.name));
-            return Err(differs(&base, words.unwrap_or_else(|| error.to_string())));
-        }
+        let kinds: Vec<Kind> = self.columns().iter().map(|column| column.kind).collect();
+        let merged = loop {
+            match self.history.merge(&history) {
+                Err(HistoryError::Shape { at }) if self.unlike.insert(at) => {
+                    let shape = blank(kinds.get(at).copied().unwrap_or(Kind::Numeric));
+                    self.history.reshape(at, shape.clone());
+                    history.reshape(at, shape);
+                }
+                // It was made alike before; the next replica has to follow.
+                Err(HistoryError::Shape { at }) if history.shapes().get(at).is_some_and(|shape| !is_blank(shape)) => {
+                    history.reshape(at, blank(kinds.get(at).copied().unwrap_or(Kind::Numeric)));
+                }
+                merged => break merged,
+            }
+        };
+        merged.map_err(|error| differs(error.to_string()))?;
         self.bases.push(base);
         Ok(())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = vec![format!("added up from {} files: {}", self.bases.len(), shown(&self.bases))];
+        let names: Vec<&str> =
+            self.unlike.iter().filter_map(|at| Some(self.label.columns.get(*at)?.name.as_str())).collect();
+        if !names.is_empty() {
+            notes.push(format!(
+                "not compared, as each replica counted on edges or values of its own: {}",
+                names.join(", ")
+            ));
+        }
+        notes
     }
 
     /// The columns, each of the kind that was counted.
@@ -139,7 +173,7 @@ impl Replicas {
             alone: alone(rule, &baseline, &outcomes),
             judged: self.judged(&baseline, span, rule),
             sampling: if window.rows > 0.0 { window.sampled as f64 / window.rows } else { 1.0 },
-            notes: vec![format!("added up from {} files: {}", self.bases.len(), shown(&self.bases))],
+            notes: self.notes(),
             columns,
             baseline,
             window,
@@ -206,8 +240,8 @@ fn bases(paths: &[PathBuf]) -> Result<Vec<PathBuf>, OfflineError> {
 mod tests {
     use super::*;
     use crate::monitor::drift::Status;
-    use crate::monitor::history::Pane;
     use crate::monitor::history::keep::{Keeper, Named};
+    use crate::monitor::history::{Pane, WindowColumn};
     use crate::monitor::reference::Profile;
     use crate::monitor::sketch::{Edges, Summary};
     use tempfile::TempDir;
@@ -219,6 +253,29 @@ mod tests {
         vec![Shape::Numeric(Some(Arc::new(Edges::new(edges).expect("edges"))))]
     }
 
+    /// A thousand rows, the same every time.
+    fn pane(hour: u64, shift: f64, shapes: &[Shape]) -> Pane {
+        let mut pane = Pane::new(hour * HOUR, 0, 0, shapes);
+        for row in 0..1000u32 {
+            if let Some(Summary::Numeric(numbers)) = pane.columns.first_mut() {
+                numbers.update(f64::from(row * 7919 % 1000) / 50.0 + shift, true);
+            }
+        }
+        (pane.rows, pane.offered, pane.end_ms) = (1000, 1000, hour * HOUR + 59_000);
+        pane
+    }
+
+    /// A reference, and the shapes that a server makes of it.
+    fn reference() -> (Arc<Profile>, Vec<Shape>) {
+        let mut history = History::new(shapes(20.0));
+        history.push(&pane(0, 0.0, &shapes(20.0))).expect("a pane of these shapes");
+        let window = history.window(Span::Hour, HOUR, Detail::Full);
+        let columns = [Column::new("age", Role::Input, Kind::Numeric)];
+        let profile = Arc::new(Profile::from_window(&window, &columns, "first".into(), String::new()).profile);
+        let (_, shapes) = Baseline::new(vec![profile.clone()], &columns);
+        (profile, shapes)
+    }
+
     /// What a replica has kept: a pane of a thousand rows in each of these hours, shifted by so much.
     fn replica(dir: &TempDir, name: &str, version: &str, hours: &[(u64, f64)], shapes: Vec<Shape>) -> PathBuf {
         let base = dir.path().join(name).join("churn").join(version);
@@ -228,14 +285,7 @@ mod tests {
         let (mut keeper, mut history, aside) = Keeper::open(&base, label, shapes.clone());
         assert!(aside.is_empty());
         for (hour, shift) in hours {
-            let mut pane = Pane::new(hour * HOUR, 0, 0, &shapes);
-            for row in 0..1000u32 {
-                if let Some(Summary::Numeric(numbers)) = pane.columns.first_mut() {
-                    numbers.update(f64::from(row * 7919 % 1000) / 50.0 + shift, true);
-                }
-            }
-            (pane.rows, pane.offered, pane.end_ms) = (1000, 1000, hour * HOUR + 59_000);
-            history.push(&pane).expect("a pane of these shapes");
+            history.push(&pane(*hour, *shift, &shapes)).expect("a pane of these shapes");
         }
         keeper.save(&history).expect("kept");
         base
@@ -245,28 +295,23 @@ mod tests {
         Replicas::read(&[dir.path().to_path_buf()], Wanted::default()).map_err(|error| error.to_string())
     }
 
-    /// The profile of the replicas' own first hours.
-    fn profile(replicas: &Replicas) -> Arc<Profile> {
-        let window = replicas.history.closed(Span::Hour, HOUR, Detail::Full).expect("the first hour");
-        Arc::new(Profile::from_window(&window, &replicas.columns(), "first".into(), String::new()).profile)
-    }
-
     #[test]
     fn replicas_are_added_up_and_judged() {
         let dir = tempfile::tempdir().expect("a directory");
         let hours = [(0, 0.0), (1, 0.0), (2, 5.0), (3, 5.0), (4, 5.0)];
-        replica(&dir, "a", "2", &hours, shapes(20.0));
-        replica(&dir, "b", "2", &hours, shapes(20.0));
+        let (profile, shapes) = reference();
+        replica(&dir, "a", "2", &hours, shapes.clone());
+        replica(&dir, "b", "2", &hours, shapes);
         let replicas = read(&dir).expect("two replicas");
         assert_eq!(replicas.bases.len(), 2);
-        let view = replicas.view(vec![profile(&replicas)], Span::Hour, &Rule::default());
+        let view = replicas.view(vec![profile.clone()], Span::Hour, &Rule::default());
         assert_eq!((view.window.sampled, view.model.as_str(), view.version.as_str()), (2000, "churn", "2"));
         let judged = view.judged.as_ref().expect("four hours have closed");
         assert_eq!(judged.verdict.status, Status::Critical);
         let report = view.report();
         assert_eq!((report.summary.judged.by, report.summary.drifted, report.features.len()), ("closed", 1, 1));
         assert_eq!(report.model.digest, None);
-        let day = replicas.view(vec![profile(&replicas)], Span::Day, &Rule::default());
+        let day = replicas.view(vec![profile], Span::Day, &Rule::default());
         assert_eq!(day.window.sampled, 10_000);
         assert!(day.judged.is_none(), "no day has closed");
     }
@@ -281,15 +326,20 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_added_up_is_refused_by_name() {
+    fn columns_counted_on_other_edges_keep_what_does_not_depend_on_them() {
         let dir = tempfile::tempdir().expect("a directory");
-        replica(&dir, "a", "2", &[(0, 0.0)], shapes(20.0));
-        replica(&dir, "b", "2", &[(0, 0.0)], shapes(21.0));
-        let refused = read(&dir).expect_err("other edges");
-        assert!(
-            refused.contains("b/churn/2: column 'age' was counted on other edges or values, unlike in"),
-            "{refused}"
-        );
+        for (name, top) in [("a", 20.0), ("b", 21.0), ("c", 22.0)] {
+            replica(&dir, name, "2", &[(0, 0.0)], shapes(top));
+        }
+        let view = read(&dir).expect("three replicas").view(Vec::new(), Span::Hour, &Rule::default());
+        let Some(WindowColumn::Numeric(age)) = view.window.columns.first() else { panic!("a column of numbers") };
+        assert_eq!((age.counters.finite, age.moments.n, age.cells.len()), (3000.0, 3000.0, 0));
+        let told = "not compared, as each replica counted on edges or values of its own: age";
+        assert!(view.notes.iter().any(|note| note == told), "{:?}", view.notes);
+    }
+
+    #[test]
+    fn of_several_versions_one_has_to_be_named() {
         let dir = tempfile::tempdir().expect("a directory");
         replica(&dir, "a", "2", &[(0, 0.0)], shapes(20.0));
         replica(&dir, "a", "3", &[(0, 0.0)], shapes(21.0));

@@ -258,7 +258,7 @@ impl Rates {
             current: current.share(count(current)),
         };
         Self {
-            missing: rate(|known| known.null),
+            missing: rate(Known::missing),
             nan: rate(|known| known.nan),
             infinite: rate(|known| known.infinite),
             type_error: rate(|known| known.type_error),

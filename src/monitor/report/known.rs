@@ -130,8 +130,9 @@ impl Known {
         Tally {
             rows: self.rows,
             n_eff: self.n_eff,
-            null: self.null,
-            nan: self.nan,
+            // A null of the training data is a NaN by the time a tensor holds it: they count together.
+            null: self.missing(),
+            nan: 0.0,
             infinite: self.infinite,
             type_error: self.type_error,
             out_of_range: self.out_of_range,

@@ -199,6 +199,7 @@ pub struct Effect {
 /// Shares of the rows on either side.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rates {
+    /// Null or NaN.
     pub missing: Rate,
     pub nan: Rate,
     pub infinite: Rate,

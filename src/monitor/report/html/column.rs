@@ -77,11 +77,10 @@ fn quantiles(column: &ColumnReport) -> Markup {
     }
 }
 
-/// Rates that are not nothing on both sides.
+/// Rates that are not nothing on both sides; missing values stand in the table.
 fn rates(column: &ColumnReport) -> Vec<String> {
     let rates = &column.quality;
     let all = [
-        ("NaN", rates.nan),
         ("infinite", rates.infinite),
         ("wrong type", rates.type_error),
         ("zero", rates.zero),
