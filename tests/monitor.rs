@@ -158,13 +158,17 @@ fn a_restart_forgets_nothing_that_was_closed() {
         }
     }
     server.stop();
-    let file = walk(state.path()).into_iter().find(|path| path.extension().is_some_and(|ending| ending == "recent")).expect("a file");
+    let file = walk(state.path())
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|ending| ending == "recent"))
+        .expect("a file");
     std::fs::write(&file, b"this is no history").expect("written");
     let server = serve();
     let view = server.view("diabetes", "1");
     assert_eq!(view.window.sampled, 0);
     assert!(view.notes.iter().any(|note| note.contains("set aside")), "{:?}", view.notes);
-    let kept = walk(state.path()).into_iter().any(|path| std::fs::read(path).is_ok_and(|it| it == b"this is no history"));
+    let kept =
+        walk(state.path()).into_iter().any(|path| std::fs::read(path).is_ok_and(|it| it == b"this is no history"));
     assert!(kept, "what was set aside is still there");
     server.stop();
 }

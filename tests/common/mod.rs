@@ -12,12 +12,12 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tempfile::TempDir;
 use tidegate::app::{App, Running, Stopped};
 use tidegate::config::Config;
 use tidegate::monitor::collect::View;
 use tidegate::monitor::history::Span;
 use tidegate::registry::Control;
-use tempfile::TempDir;
 
 /// Long enough for any answer on a busy machine; only a test that fails waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
