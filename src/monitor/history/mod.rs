@@ -11,6 +11,7 @@
 //! span between whole multiples of its length (UTC): those do not overlap, so that what is judged on
 //! one is not judged again.
 
+mod column;
 pub mod keep;
 mod pane;
 mod ring;
@@ -18,8 +19,9 @@ mod stored;
 mod week;
 mod window;
 
+pub use column::{WindowCategorical, WindowColumn, WindowNumeric};
 pub use pane::{HIGHEST_LEVEL, Pane};
-pub use window::{Detail, Window, WindowCategorical, WindowColumn, WindowNumeric};
+pub use window::{Detail, Window};
 
 pub use stored::StoredError;
 

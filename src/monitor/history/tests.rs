@@ -346,7 +346,7 @@ fn a_hundred_columns_take_less_than_20_megabytes() {
     let full = minute.columns[0].clone();
     minute.columns.fill(full);
     minute.rows = 4_096;
-    let mut history = History::new(shapes.clone());
+    let mut history = History::new(shapes);
     for hour in 0..8 * 24 + 25 {
         history.push(&Pane { start_ms: NOON + hour * HOUR, ..minute.clone() }).expect("of these shapes");
     }

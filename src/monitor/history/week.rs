@@ -2,7 +2,8 @@
 //! a week before, for a hundred bytes a column.
 
 use super::super::sketch::{Counters, Moments, Shape};
-use super::window::{Detail, Window, WindowColumn};
+use super::column::WindowColumn;
+use super::window::{Detail, Window};
 use super::{DAY, HOUR};
 use rkyv::rancor::Error;
 use rkyv::util::AlignedVec;
