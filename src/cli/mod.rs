@@ -9,6 +9,7 @@ mod log;
 mod measure;
 mod offline;
 mod profile;
+mod report;
 mod serve;
 mod table;
 mod usage;
@@ -49,6 +50,7 @@ pub fn run() -> ExitCode {
         Some(("models", arguments)) => admin::models(arguments),
         Some((verb @ ("load" | "unload"), arguments)) => admin::control(verb, arguments),
         Some(("profile", arguments)) => profile::run(arguments),
+        Some(("report", arguments)) => report::run(arguments),
         Some(("health", arguments)) => health::run(arguments),
         _ => ExitCode::from(USAGE),
     }
@@ -64,6 +66,7 @@ fn command() -> Command {
         .subcommand(offline::command("check", CHECK))
         .subcommand(offline::command("inspect", INSPECT))
         .subcommand(profile::command())
+        .subcommand(report::command())
         .subcommand(admin::models_command())
         .subcommand(admin::control_command("load", LOAD, "number or alias [default: what model.toml wants]"))
         .subcommand(admin::control_command("unload", UNLOAD, "number or alias [default: all of them]"))

@@ -14,6 +14,7 @@ mod incoming;
 mod listen;
 mod mlflow;
 mod oip;
+mod openapi;
 mod pack;
 mod plain;
 mod probes;

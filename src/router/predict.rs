@@ -1,6 +1,6 @@
 //! A checked request through its version's lane.
 
-use crate::batcher::{Answer, BatchError, Submitted};
+use crate::batcher::{Answer, BatchError, Rank, Submitted};
 use crate::engine::{Asked, InputError};
 use crate::monitor::Draft;
 use crate::monitor::contract::Violation;
@@ -27,6 +27,8 @@ pub struct Call<'a> {
     /// When the request was there whole.
     pub received: Instant,
     pub deadline: Instant,
+    /// Its place in line.
+    pub rank: Rank,
 }
 
 /// Runs a request on a version; answers the outputs, the extras that it asked for behind them, and the
@@ -39,7 +41,7 @@ pub async fn predict(
 ) -> Result<(Answer, usize), PredictError> {
     let asked = asked.into();
     let (rows, draft) = admit(version, &asked.inputs, call)?;
-    let answer = match version.lane.submit(asked, rows, call.deadline)? {
+    let answer = match version.lane.submit_ranked(asked, rows, call.deadline, call.rank)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.answer().await?,
     };
@@ -55,7 +57,7 @@ pub fn predict_blocking(
 ) -> Result<(Answer, usize), PredictError> {
     let asked = asked.into();
     let (rows, draft) = admit(version, &asked.inputs, call)?;
-    let answer = match version.lane.submit(asked, rows, call.deadline)? {
+    let answer = match version.lane.submit_ranked(asked, rows, call.deadline, call.rank)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.wait()?,
     };
