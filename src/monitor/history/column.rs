@@ -71,22 +71,6 @@ impl WindowColumn {
         folded
     }
 
-    pub(super) fn memory(&self) -> usize {
-        size_of::<Self>()
-            + match self {
-                Self::Numeric(numeric) => {
-                    size_of_val(&numeric.cells[..])
-                        + numeric.quantiles.as_ref().map_or(0, Quantiles::memory)
-                        + numeric.distinct.as_ref().map_or(0, Distinct::memory)
-                }
-                Self::Categorical(categorical) => {
-                    size_of_val(&categorical.codes[..])
-                        + categorical.unseen.as_ref().map_or(0, Frequent::memory)
-                        + categorical.distinct.as_ref().map_or(0, Distinct::memory)
-                }
-            }
-    }
-
     /// Takes a new shape: what was counted by the old one's cells or codes is let go.
     pub(super) fn reshape(&mut self, shape: &Shape) {
         let fresh = Self::empty(shape);

@@ -207,9 +207,9 @@ impl History {
         for (mine, theirs) in
             [(&mut self.minutes, &other.minutes), (&mut self.fives, &other.fives), (&mut self.hours, &other.hours)]
         {
-            for (_, packed) in theirs.entries() {
+            for packed in theirs.entries() {
                 // It was read with the same shapes when it came from its file.
-                let _ = mine.insert(packed, &self.shapes);
+                let _ = mine.insert(packed.clone(), &self.shapes);
             }
         }
         other.week.hours().for_each(|hour| self.week.insert(hour.clone()));

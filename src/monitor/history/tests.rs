@@ -230,7 +230,7 @@ fn memory_is_bounded_however_long_it_runs() {
         history.push(&pane(NOON + hour * HOUR, 0, &rows(hour, 1))).expect("of this shape");
     }
     let entries = [&history.minutes, &history.fives, &history.hours].map(Ring::len);
-    assert_eq!((entries, history.week.hours().count()), ([6, 13, 25], 192));
+    assert_eq!((entries, history.week.hours().count()), ([6, 13, 25], 168));
     let last = NOON + (9 * 24 + 30) * HOUR;
     assert_eq!(history.same_hour_last_week(last).map(|window| (window.end_ms, window.sampled)), Some((last - WEEK, 1)));
 }

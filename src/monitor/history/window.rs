@@ -107,11 +107,6 @@ impl Window {
         }
     }
 
-    /// Bytes held.
-    pub fn memory(&self) -> usize {
-        size_of::<Self>() + self.columns.iter().map(WindowColumn::memory).sum::<usize>()
-    }
-
     /// Adds another window of the same shapes.
     pub fn merge(&mut self, other: &Self, detail: Detail) {
         self.rows += other.rows;

@@ -94,17 +94,15 @@ pub(super) enum Contents {
 
 /// The bytes of a record.
 pub(super) enum Source<'a> {
-    Held(&'a Packed),
-    Packed(Packed),
-    Owned(AlignedVec),
+    Packed(&'a Packed),
+    Folded(AlignedVec),
 }
 
 impl Source<'_> {
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Held(packed) => packed.bytes(),
             Self::Packed(packed) => packed.bytes(),
-            Self::Owned(bytes) => bytes,
+            Self::Folded(bytes) => bytes,
         }
     }
 }
