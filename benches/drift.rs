@@ -23,7 +23,7 @@ struct Column {
 /// Counts that differ from cell to cell, as those of rows do; tilted where the column has changed.
 fn column(at: usize) -> Column {
     let cells = if at < 150 { CELLS } else { 20 + (at * 47) % 236 };
-    let tilt = if at % 2 == 0 { 0.0 } else { 0.5 };
+    let tilt = if at.is_multiple_of(2) { 0.0 } else { 0.5 };
     let noise = |cell: usize, salt: usize| ((cell * 37 + at * 11 + salt * 53) % 19) as f64;
     let place = |cell: usize| 2.0 * cell as f64 / cells as f64 - 1.0;
     Column {

@@ -1,10 +1,8 @@
 """Triton's own client: HTTP and gRPC, blocking and asyncio. See clients.py."""
 
 import asyncio
-import base64
 import json
 import threading
-import time
 
 import numpy as np
 import tritonclient.grpc as grpc

@@ -21,20 +21,19 @@ pub fn import_with(bytes: &[u8], always: Extras, place: Option<Place<'_>>) -> Re
     let mut proto = decode::decode(bytes)?;
     let labels = zipmap::remove(&mut proto);
     let columns = dictionary::remove(&mut proto, bytes);
-    let mut graph = Graph::new(&proto)?;
+    let ours = |domain: &str| matches!(Domain::of(domain), Domain::Ml | Domain::Microsoft);
+    let tabular =
+        !columns.is_empty() || proto.graph.iter().flat_map(|graph| &graph.node).any(|node| ours(&node.domain));
+    // A large forest is held often enough: its attributes are not copied.
+    let mut graph = if tabular { Graph::taken(&mut proto)? } else { Graph::new(&proto)? };
     for output in &mut graph.outputs {
         output.labels = labels.get(&output.name).cloned();
     }
     refuse_unknown_domains(&graph)?;
-    let node = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft));
-    let reason = match node {
-        Some(node) => Some(format!("the graph uses {node}")),
-        None if !columns.is_empty() => Some("the graph takes a dictionary".to_owned()),
-        None => None,
-    };
-    if let Some(reason) = reason {
-        // The graph has what it needs, and a large forest is held often enough.
+    if tabular {
         drop(proto);
+        let node = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft));
+        let reason = node.map_or("the graph takes a dictionary".to_owned(), |node| format!("the graph uses {node}"));
         let program = tabular::Program::new(&graph, place)
             .and_then(|program| program.with_extras(always)?.with_dictionary(columns));
         return program.map(|program| loaded(program, reason)).map_err(LoadError::Unsupported);

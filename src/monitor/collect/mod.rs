@@ -118,9 +118,9 @@ impl Collector {
             self.rates(now, elapsed);
         }
         for watched in self.watched.values_mut() {
-            let closed = watched.turn(now, self.settings.pane);
+            watched.turn(now, self.settings.pane);
             let judged = watched.opinions.catch_up(&watched.history, &watched.baseline);
-            if closed || !judged.is_empty() {
+            if watched.has_news() || !judged.is_empty() {
                 watched.publish(now);
             }
         }

@@ -204,6 +204,20 @@ fn another_process_goes_on_with_what_was_kept() {
 }
 
 #[test]
+fn metrics_have_what_a_question_brought_to_an_end() {
+    let mut bench = Bench::new(None);
+    bench.send(3000, 0.0);
+    bench.pass(MINUTE);
+    bench.send(10, 0.0);
+    // To answer, the pane is closed before its time.
+    bench.view(Span::Hour);
+    bench.pass(50);
+    let scores = bench.tap.scores.load();
+    let names: Vec<&str> = scores.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["x", "y", "latency"]);
+}
+
+#[test]
 fn a_version_that_nobody_holds_is_let_go() {
     let mut bench = Bench::new(None);
     bench.send(10, 0.0);

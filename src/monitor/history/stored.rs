@@ -86,18 +86,22 @@ impl Packed {
             degraded_rows: window.degraded_rows,
             columns: window.columns.iter().map(StoredColumn::of).collect(),
         };
-        let mut bytes = rkyv::to_bytes::<Error>(&stored).expect("lists and numbers, written to memory");
-        bytes.shrink_to_fit();
-        Self { bytes }
+        let written = rkyv::to_bytes::<Error>(&stored).expect("lists and numbers, written to memory");
+        Self::copied(&written)
     }
 
     /// The window of bytes that may be anything, every part of it tried.
     pub fn read(bytes: &[u8], shapes: &[Shape]) -> Result<Self, StoredError> {
-        let mut aligned = AlignedVec::with_capacity(bytes.len());
-        aligned.extend_from_slice(bytes);
-        let packed = Self { bytes: aligned };
+        let packed = Self::copied(bytes);
         packed.window(shapes, Detail::Full)?;
         Ok(packed)
+    }
+
+    /// What was written grew by doubling, and allocators leave a block that shrinks as large as it was.
+    fn copied(bytes: &[u8]) -> Self {
+        let mut exact = AlignedVec::with_capacity(bytes.len());
+        exact.extend_from_slice(bytes);
+        Self { bytes: exact }
     }
 
     pub fn bytes(&self) -> &[u8] {
