@@ -54,7 +54,7 @@ impl Bench {
             if let Some(draft) = self.tap.offer(std::slice::from_ref(&tensor), 1, &self.next.to_le_bytes()) {
                 draft.finish(std::slice::from_ref(&tensor), Duration::from_millis(1));
             }
-            if self.next % 1000 == 0 {
+            if self.next.is_multiple_of(1000) {
                 self.collector.take(self.now);
             }
         }
