@@ -26,7 +26,8 @@ use super::settings::Settings;
 use super::tap::Tap;
 use super::tap::record;
 use super::tap::ring::{Drain, Rings};
-use crate::sync::priority;
+use crate::monitor::history::Span;
+use crate::sync::{memory, priority};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,12 +118,18 @@ impl Collector {
             self.rates_due = Instant::now() + RATES;
             self.rates(now, elapsed);
         }
+        let mut hour = false;
         for watched in self.watched.values_mut() {
             watched.turn(now, self.settings.pane);
             let judged = watched.opinions.catch_up(&watched.history, &watched.baseline);
             if watched.has_news() || !judged.is_empty() {
                 watched.publish(now);
             }
+            hour |= judged.contains(&Span::Hour);
+        }
+        if hour {
+            // The sketches of the hour that is over have been packed; their room goes back to the system.
+            memory::release();
         }
     }
 

@@ -60,7 +60,11 @@ impl Opinions {
 
     /// By how much counts of windows of a length vary more than those of independent rows; at least 1.
     pub fn overdispersion(&self, span: Span) -> f64 {
-        Span::ALL.iter().zip(&self.of).find(|(one, _)| **one == span).map_or(1.0, |(_, opinion)| opinion.overdispersion())
+        Span::ALL
+            .iter()
+            .zip(&self.of)
+            .find(|(one, _)| **one == span)
+            .map_or(1.0, |(_, opinion)| opinion.overdispersion())
     }
 
     /// The last verdict on closed windows of a length.
@@ -117,7 +121,8 @@ pub fn outcomes(baseline: &Baseline, window: &Window, overdispersion: f64) -> Ve
             return Err(Shortage::Lost { share: lost });
         }
         let current = Side::of_window(window, column);
-        let compared = side.as_ref().zip(current.as_ref()).and_then(|(side, current)| side.compare(current, overdispersion));
+        let compared =
+            side.as_ref().zip(current.as_ref()).and_then(|(side, current)| side.compare(current, overdispersion));
         compared.ok_or(Shortage::Incomparable)
     };
     baseline.sides.iter().zip(&window.columns).map(compare).collect()
