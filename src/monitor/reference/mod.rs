@@ -1,6 +1,6 @@
 //! Reference profiles: what a model's data looked like in training.
 //!
-//! [`build`] makes one from a file of data (CSV, JSON lines, Parquet), [`read`] reads one back,
+//! [`build()`] makes one from a file of data (CSV, JSON lines, Parquet), [`read()`] reads one back,
 //! [`open`] does whichever the file calls for. [`Profile::fit`] puts it beside a model's columns.
 //! Files larger than memory are no trouble: a profile is made in bounded memory.
 
