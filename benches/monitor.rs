@@ -158,7 +158,7 @@ fn windows(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a directory");
     let columns = (0..COLUMNS).map(|at| Named { role: "input".into(), name: format!("f{at}") }).collect();
     let label = Label { model: "bench".into(), version: "1".into(), columns };
-    let (mut keeper, _, _) = Keeper::open(&directory.path().join("1"), label, shapes.clone());
+    let (mut keeper, _, _) = Keeper::open(&directory.path().join("1"), label, shapes);
     // Writes the hours that are over, once; what is measured is what every minute costs.
     keeper.save(&history).expect("saved");
     group.bench_function("a minute saved", |bencher| bencher.iter(|| keeper.save(&history).expect("saved")));
