@@ -8,7 +8,7 @@
 //! ```
 //!
 //! and back through a one-shot reply. [`front`] reads bytes straight into tensors, [`router`]
-//! chooses the version, [`registry`] holds what is loaded and keeps it true to the files on disk,
+//! chooses the version, by the plan of [`traffic`] where there is one, [`registry`] holds what is loaded and keeps it true to the files on disk,
 //! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`metrics`] stands
 //! beside them.
 //!
@@ -18,8 +18,8 @@
 //! alone. `tests/floors.rs` keeps this true.
 //!
 //! ```text
-//! main > cli > app, embed > config > front > router > registry > batcher > engine > json
-//!      > tensor, text, metrics, sync
+//! main > cli > app, embed > config > front > router > registry > batcher > engine, traffic
+//!      > json > tensor, text, metrics, sync
 //! ```
 //!
 //! # Embedding
@@ -40,5 +40,6 @@ pub mod router;
 pub mod sync;
 pub mod tensor;
 pub mod text;
+pub mod traffic;
 
 pub use embed::{EmbedError, OpenError, Tidegate};

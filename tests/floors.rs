@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["router"],
     &["registry"],
     &["batcher"],
-    &["engine"],
+    &["engine", "traffic"],
     &["json"],
     &["tensor", "text", "metrics", "sync"],
 ];
