@@ -96,6 +96,7 @@ causes! {
     NotFound: "no such path, model or version; or the version is on disk but not loaded",
     Method: "the path does not take this method",
     Conflict: "admin port: the request does not go together with `--model-control`, or something else happened to the version first",
+    Stale: "admin port: the plan has changed since the one that `if-match` names",
     LoadFailed: "admin port: the version that was to be loaded has failed; the words say why",
     SlowRequest: "the body was not there within `--body-timeout`, or within `x-timeout-ms`",
     TooLarge: "the body, packed or unpacked, is over `--max-body`; or the request alone has more rows or bytes than may ever wait",
@@ -123,7 +124,12 @@ const VERSION: &str = "`model`, `version`";
 /// Every family with its kind and its labels.
 const METRICS: &[(names::Family, &str, &[&str])] = &[
     (names::REQUESTS, "counter", &[VERSION, "`protocol` (`plain`, `oip`)", "`code` (499: the caller left)"]),
-    (names::PREDICTIONS, "counter", &[VERSION, "`variant` (the version)"]),
+    (names::PREDICTIONS, "counter", &[VERSION, "`variant` (of a split, else the version)"]),
+    (names::VARIANT_REQUESTS, "counter", &[VERSION, "`variant`", "`result` (`ok`, `error`)"]),
+    (names::VARIANT_WEIGHT, "gauge", &["`model`", "`variant`"]),
+    (names::NOT_COMPARED, "counter", &["`model`", "`reason`"]),
+    (names::SHADOW_AGREEMENT, "gauge", &["`model`", "`version` (of the shadow)"]),
+    (names::SHADOW_REQUESTS, "counter", &["`model`", "`version` (of the shadow)", "`result`"]),
     (names::LATENCY, "histogram", &[VERSION]),
     (names::QUEUE, "histogram", &[VERSION]),
     (names::COMPUTE, "histogram", &[VERSION]),

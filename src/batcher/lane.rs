@@ -131,6 +131,17 @@ impl Lane {
         Ok(Submitted::Queued(Ticket::new(entry, self.clone())))
     }
 
+    /// Runs a request on the calling thread beside the queue, for somebody whom no caller waits for.
+    /// Nothing of it is counted. `inputs` have passed [`Signature::check`].
+    pub fn run_aside(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, BatchError> {
+        self.sessions.run(inputs).map_err(BatchError::from)
+    }
+
+    /// Whether requests of any lane wait for a worker now.
+    pub fn process_is_busy(&self) -> bool {
+        self.line.budget.used().0 > 0
+    }
+
     fn run_inline(&self, inputs: &[Tensor], rows: usize, started: Instant) -> Result<Answer, BatchError> {
         let outputs = self.compute_one(inputs, rows)?;
         let compute = started.elapsed();

@@ -1,7 +1,7 @@
 //! Every setting of `serve`, once.
 
 use crate::sync::cores;
-use crate::{batcher, front, registry, text};
+use crate::{batcher, front, registry, router, text};
 use front::admin::TokenFile;
 use registry::Control;
 use std::net::SocketAddr;
@@ -41,6 +41,7 @@ pub struct Config {
     pub queued: batcher::Limits,
     pub front: front::Settings,
     pub registry: registry::Settings,
+    pub traffic: router::Settings,
 }
 
 impl Default for Config {
@@ -57,6 +58,7 @@ impl Default for Config {
             queued: batcher::Limits::default(),
             front: front::Settings::default(),
             registry: registry::Settings::default(),
+            traffic: router::Settings::default(),
         }
     }
 }
@@ -172,6 +174,26 @@ pub const KEYS: &[Key] = &[
         "1GiB",
         "bytes that the cache may hold; what was used longest ago goes",
         |config, texts| put(&mut config.registry.cache.bytes, text::size(one(texts))),
+    ),
+    key(
+        "state",
+        "DIR",
+        "state",
+        "aliases, traffic plans and the audit log; written at the first change",
+        |config, texts| {
+            config.traffic.state = Some(PathBuf::from(one(texts)));
+            Ok(())
+        },
+    ),
+    key(
+        "traffic-file",
+        "FILE",
+        "",
+        "take aliases and traffic plans from this file, and from nowhere else",
+        |config, texts| {
+            config.traffic.file = Some(PathBuf::from(one(texts)));
+            Ok(())
+        },
     ),
     key("drain-delay", "TIME", "0s", "after SIGTERM, serve on this long while not ready", |config, texts| {
         put(&mut config.drain_delay, text::duration(one(texts)))

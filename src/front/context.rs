@@ -4,9 +4,10 @@ use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
 use super::reply::{ApiError, Reply, json};
 use crate::batcher::Timing;
 use crate::registry::{Protocol, Version};
+use crate::router::Routed;
+use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -25,12 +26,14 @@ pub struct Context {
     /// The time that the caller's header gives it, from the head on.
     pub asked: Option<Duration>,
     pub ids: Ids,
+    /// Its body, where the choice of a version needed it.
+    pub body: Option<Bytes>,
 }
 
 impl Context {
     pub fn new(headers: &HeaderMap) -> Self {
         let started = Instant::now();
-        Self { started, received: started, asked: None, ids: Ids::new(headers) }
+        Self { started, received: started, asked: None, ids: Ids::new(headers), body: None }
     }
 
     /// Reads the header by which a caller limits the time.
@@ -96,35 +99,35 @@ fn server_timing(timing: Timing, total: Duration) -> Vec<u8> {
 }
 
 /// Counts a request on its version, however it ends: answered, refused, or left by its caller.
-pub struct Flight {
-    version: Arc<Version>,
+pub struct Flight<'a> {
+    routed: &'a Routed,
     protocol: Protocol,
     ended: bool,
 }
 
-impl Flight {
-    pub fn new(version: &Arc<Version>, protocol: Protocol) -> Self {
-        version.stats.enter();
-        Self { version: version.clone(), protocol, ended: false }
+impl<'a> Flight<'a> {
+    pub fn new(routed: &'a Routed, protocol: Protocol) -> Self {
+        routed.stats.enter();
+        Self { routed, protocol, ended: false }
     }
 
     pub fn end(mut self, result: &Result<Reply, ApiError>, received: Instant) {
         self.ended = true;
-        match result {
-            Ok(_) => {
-                self.version.stats.latency.observe_duration(received.elapsed());
-                self.version.stats.count(self.protocol, 200);
-            }
-            Err(error) => self.version.stats.count(self.protocol, error.status().as_u16()),
+        let (latency, stats) = (received.elapsed(), &self.routed.stats);
+        let status = result.as_ref().map_or_else(|error| error.status().as_u16(), |_| 200);
+        if status == 200 {
+            stats.latency.observe_duration(latency);
         }
+        stats.count(self.protocol, status);
+        self.routed.ended(status, latency);
     }
 }
 
-impl Drop for Flight {
+impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.version.stats.leave();
+        self.routed.stats.leave();
         if !self.ended {
-            self.version.stats.count(self.protocol, 499);
+            self.routed.stats.count(self.protocol, 499);
         }
     }
 }

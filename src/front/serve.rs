@@ -8,7 +8,7 @@ use super::route::{Named, Route, route};
 use super::{Settings, body, oip, plain, probes};
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
-use crate::router;
+use crate::router::{self, Asker, Body as Seen, Choice, Names, Routed};
 use crate::sync::Lifecycle;
 use crate::tensor::Tensor;
 use bytes::Bytes;
@@ -73,16 +73,16 @@ impl Front {
     ) -> Result<Reply, ApiError> {
         match route(method, path)? {
             Route::Predict(named) => {
-                let version = self.choose(&named)?;
-                let flight = Flight::new(&version, Protocol::Plain);
-                let result = self.plain(&version, headers, incoming, context).await;
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::Plain);
+                let result = self.plain(&routed, headers, incoming, context).await;
                 flight.end(&result, context.received);
                 result
             }
             Route::OipInfer(named) => {
-                let version = self.choose(&named)?;
-                let flight = Flight::new(&version, Protocol::Oip);
-                let result = self.infer(&version, headers, incoming, context).await;
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::Oip);
+                let result = self.infer(&routed, headers, incoming, context).await;
                 flight.end(&result, context.received);
                 result
             }
@@ -93,6 +93,39 @@ impl Front {
         }
     }
 
+    /// Chooses the version of a prediction, by the traffic plan where the path names none. Reads the
+    /// body before that only where the plan finds the unit in it.
+    async fn route(
+        &self,
+        named: &Named<'_>,
+        headers: &HeaderMap,
+        incoming: &mut Incoming,
+        context: &mut Context,
+    ) -> Result<Routed, ApiError> {
+        if let Choice::Version(routed) = self.choose_for(named, headers, context, Seen::Unread)? {
+            return Ok(routed);
+        }
+        let bytes = self.body(headers, incoming, context).await?;
+        let seen = Seen::Json { bytes: &bytes, max_depth: self.settings.max_json_depth };
+        let chosen = self.choose_for(named, headers, context, seen)?;
+        context.body = Some(bytes);
+        match chosen {
+            Choice::Version(routed) => Ok(routed),
+            Choice::NeedsBody => Err(ApiError::new(Cause::Internal, "routed twice")),
+        }
+    }
+
+    fn choose_for(
+        &self,
+        named: &Named<'_>,
+        headers: &HeaderMap,
+        context: &Context,
+        body: Seen<'_>,
+    ) -> Result<Choice, ApiError> {
+        let asker = Asker { headers, id: context.ids.prediction.as_bytes(), body };
+        Ok(router::choose(&self.registry.catalog(), self.names(named), &asker)?)
+    }
+
     /// Reads the body, and from then on counts the time that the model may take.
     async fn body(
         &self,
@@ -100,6 +133,9 @@ impl Front {
         incoming: &mut Incoming,
         context: &mut Context,
     ) -> Result<Bytes, ApiError> {
+        if let Some(bytes) = context.body.take() {
+            return Ok(bytes);
+        }
         context.read_timeout(headers)?;
         let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
@@ -109,24 +145,24 @@ impl Front {
 
     async fn plain(
         &self,
-        version: &Version,
+        routed: &Routed,
         headers: &HeaderMap,
         incoming: &mut Incoming,
         context: &mut Context,
     ) -> Result<Reply, ApiError> {
         accept_json(headers)?;
         let bytes = self.body(headers, incoming, context).await?;
-        let deadline = context.deadline(None, version);
-        let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
+        let deadline = context.deadline(None, routed);
+        let request = plain::parse(&bytes, routed, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
-        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
-        let body = plain::write(version, &answer.outputs, rows, context.ids.prediction_text())?;
-        Ok(context.success(version, answer.timing, body))
+        let (answer, _) = router::predict(routed, request.inputs, deadline).await?;
+        let body = plain::write(routed, &answer.outputs, rows, context.ids.prediction_text())?;
+        Ok(context.success(routed, answer.timing, body))
     }
 
     async fn infer(
         &self,
-        version: &Version,
+        routed: &Routed,
         headers: &HeaderMap,
         incoming: &mut Incoming,
         context: &mut Context,
@@ -134,11 +170,11 @@ impl Front {
         oip::refuse_binary(headers)?;
         accept_json(headers)?;
         let bytes = self.body(headers, incoming, context).await?;
-        let request = oip::parse(&bytes, version.signature(), self.settings.max_json_depth)?;
-        let deadline = context.deadline(request.timeout, version);
-        let (answer, _) = router::predict(version, request.inputs, deadline).await?;
-        let body = oip::write(version, &answer.outputs, &request.wanted, request.id.as_deref(), &context.ids);
-        Ok(context.success(version, answer.timing, body))
+        let request = oip::parse(&bytes, routed.signature(), self.settings.max_json_depth)?;
+        let deadline = context.deadline(request.timeout, routed);
+        let (answer, _) = router::predict(routed, request.inputs, deadline).await?;
+        let body = oip::write(routed, &answer.outputs, &request.wanted, request.id.as_deref(), &context.ids);
+        Ok(context.success(routed, answer.timing, body))
     }
 
     /// Probes and metadata.
@@ -159,10 +195,18 @@ impl Front {
         }
     }
 
+    /// The version that a path names, or the default one.
     fn choose(&self, named: &Named<'_>) -> Result<Arc<Version>, ApiError> {
-        let default = self.settings.default_model.as_deref();
-        let catalog = self.registry.catalog();
-        Ok(router::choose(&catalog, named.model.as_deref(), named.version.as_deref(), default)?)
+        let routed = router::choose_without_plan(&self.registry.catalog(), self.names(named))?;
+        Ok(routed.version().clone())
+    }
+
+    fn names<'a>(&'a self, named: &'a Named<'_>) -> Names<'a> {
+        Names {
+            model: named.model.as_deref(),
+            version: named.version.as_deref(),
+            default_model: self.settings.default_model.as_deref(),
+        }
     }
 }
 

@@ -83,6 +83,25 @@ impl Histogram {
         self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
     }
 
+    /// The upper end of the bucket in which a quantile lies; `None` where nothing was counted, or where it
+    /// lies beyond the last bound.
+    pub fn quantile(&self, part: f64) -> Option<u64> {
+        let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
+        let wanted = (part * counts.iter().sum::<u64>() as f64).ceil() as u64;
+        let mut seen = 0;
+        let at = counts.iter().position(|count| {
+            seen += count;
+            seen > 0 && seen >= wanted
+        })?;
+        self.unit.bounds.get(at).copied()
+    }
+
+    /// The mean of what was counted, in whole units.
+    pub fn mean(&self) -> Option<f64> {
+        let count = self.count();
+        (count > 0).then(|| self.sum.load(Relaxed) as f64 / count as f64)
+    }
+
     /// Bounds in the shown unit beside cumulative counts, then the sum and the count.
     pub(super) fn read(&self) -> (Vec<(f64, u64)>, f64, u64) {
         let mut running = 0;
@@ -109,5 +128,9 @@ mod tests {
         }
         assert_eq!(histogram.read(), (vec![(10.0, 2), (20.0, 4)], 62.0, 5));
         assert_eq!(histogram.count(), 5);
+        assert_eq!(
+            (histogram.quantile(0.4), histogram.quantile(0.8), histogram.quantile(0.9)),
+            (Some(10), Some(20), None)
+        );
     }
 }

@@ -1,11 +1,14 @@
 //! `model.toml`: what a model's owner says about it. Everything has a default.
 
+use super::slot::Serving;
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
 use crate::engine::Extras;
 use crate::text;
+use crate::traffic;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every key, for the check that names the nearest known one.
@@ -27,6 +30,7 @@ const KEYS: &[&str] = &[
     "card.source",
     "card.licence",
     "card.owner",
+    "traffic.*",
 ];
 
 /// Which versions are loaded besides those that an alias names.
@@ -63,7 +67,7 @@ pub struct Card {
 }
 
 /// A read `model.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Manifest {
     pub versions: Versions,
     pub aliases: BTreeMap<String, VersionNumber>,
@@ -76,6 +80,8 @@ pub struct Manifest {
     /// Outputs beside the answer.
     pub extras: Extras,
     pub card: Card,
+    /// The plan in force where none is given otherwise.
+    pub traffic: Option<Arc<traffic::Plan>>,
 }
 
 /// A lane's limits, where the file gives them.
@@ -111,6 +117,7 @@ struct File {
     input: Input,
     output: Output,
     card: Card,
+    traffic: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +166,28 @@ fn extras(names: &[String], words: &mut Vec<String>) -> Extras {
         }
     }
     extras
+}
+
+/// The plan of `[traffic]`.
+fn plan(
+    document: &serde_json::Value,
+    aliases: &BTreeMap<String, VersionNumber>,
+    words: &mut Vec<String>,
+) -> Option<traffic::Plan> {
+    let number = |name: &str| aliases.get(name).copied().or_else(|| name.parse().ok());
+    let default = Serving::default_alias(aliases);
+    let plan = traffic::Plan::read(document, |name| default.is_some() && number(name) == default);
+    match plan {
+        Ok(plan) if plan.canary.is_some() => {
+            words.push("traffic.canary: a canary is started by PUT /api/models/NAME/traffic, and kept there".into());
+            None
+        }
+        Ok(plan) => Some(plan).filter(|plan| !plan.is_empty()),
+        Err(fault) => {
+            words.push(format!("traffic.{fault}"));
+            None
+        }
+    }
 }
 
 impl Manifest {
@@ -218,13 +247,14 @@ impl Manifest {
         }
         Self {
             versions,
-            aliases,
             batching: file.batching,
             instances: file.instances.count,
             columns: file.input.columns,
             kind: file.output.kind,
             labels: file.output.labels,
             extras: extras(&file.output.extra, words),
+            traffic: file.traffic.as_ref().and_then(|document| plan(document, &aliases, words)).map(Arc::new),
+            aliases,
             card: file.card,
         }
     }

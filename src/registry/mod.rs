@@ -8,6 +8,7 @@
 
 mod control;
 mod digest;
+mod directive;
 mod events;
 mod exposition;
 mod features;
@@ -25,7 +26,8 @@ mod version;
 mod watch;
 
 pub use control::{ControlError, Controlled, Verb};
-pub use events::{Event, Moment, What, Who};
+pub use directive::{Directive, Routing, Target};
+pub use events::{Event, Moment, Side, What, Who};
 pub use exposition::expose;
 pub use features::{Features, Place};
 pub use load::{Order, load};
@@ -35,7 +37,7 @@ pub use roles::Roles;
 pub use settings::{Control, Settings};
 pub use slot::{Catalog, Serving, Slot};
 pub use source::{FoundModel, FoundVersion, ModelName, VersionNumber, find};
-pub use stats::{CODES, PROTOCOLS, Protocol, VersionStats};
+pub use stats::{CODES, PROTOCOLS, Protocol, VariantCells, VersionStats};
 pub use status::{ModelStatus, State, VersionStatus};
 pub use version::{LoadFailure, Version};
 pub use watch::{Readiness, Registry};

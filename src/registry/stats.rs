@@ -1,7 +1,9 @@
 //! What is counted per version. The cells die with the version; no series outlives it.
 
 use crate::metrics::{Counter, Histogram, SECONDS};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How a request was spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,14 +18,28 @@ pub const PROTOCOLS: [&str; 2] = ["plain", "oip"];
 /// The statuses that are counted by their own name; all others are counted as 500.
 pub const CODES: [u16; 11] = [200, 400, 404, 405, 408, 413, 415, 499, 500, 503, 504];
 
+/// Variants of a version that have series of their own; further ones share the last.
+const MOST_VARIANTS: usize = 32;
+
+/// What is counted per variant of a split: the name by which a plan reached the version.
+#[derive(Debug, Default)]
+pub struct VariantCells {
+    /// Predicted rows.
+    pub rows: Counter,
+    /// Answered requests, and those that were refused or failed.
+    pub good: Counter,
+    pub bad: Counter,
+}
+
 #[derive(Debug)]
 pub struct VersionStats {
     requests: [[Counter; CODES.len()]; PROTOCOLS.len()],
     /// Time to answer, successes only.
     pub latency: Histogram,
-    /// Predicted rows.
+    /// Predicted rows of requests that no plan assigned.
     pub rows: Counter,
     in_flight: AtomicUsize,
+    variants: Mutex<BTreeMap<String, Arc<VariantCells>>>,
 }
 
 impl Default for VersionStats {
@@ -33,6 +49,7 @@ impl Default for VersionStats {
             latency: Histogram::new(&SECONDS),
             rows: Counter::default(),
             in_flight: AtomicUsize::new(0),
+            variants: Mutex::default(),
         }
     }
 }
@@ -52,6 +69,19 @@ impl VersionStats {
                 .filter(|(counter, _)| counter.get() > 0)
                 .map(move |(counter, code)| (protocol, code, counter))
         })
+    }
+
+    /// The cells of a variant, made where it is new. Looked up when a plan is published, not per request.
+    pub fn variant(&self, name: &str) -> Arc<VariantCells> {
+        let mut variants = self.variants.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if variants.len() < MOST_VARIANTS || variants.contains_key(name) { name } else { "other" };
+        variants.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// All variants by name.
+    pub fn variants(&self) -> Vec<(String, Arc<VariantCells>)> {
+        let variants = self.variants.lock().unwrap_or_else(PoisonError::into_inner);
+        variants.iter().map(|(name, cells)| (name.clone(), cells.clone())).collect()
     }
 
     pub fn in_flight(&self) -> usize {

@@ -3,7 +3,8 @@
 mod control;
 mod tell;
 
-use super::control::{Command, ControlError, Controlled, Verb, Waiter};
+use super::control::{Command, ControlError, Controlled, Direction, Message, Verb, Waiter};
+use super::directive::Directive;
 use super::events::{Event, Events, Moment, Who};
 use super::loader::{Loader, Outcome};
 use super::settings::{Control, Settings};
@@ -36,7 +37,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 pub struct Registry {
     shared: Arc<Shared>,
     /// Unbounded: each caller has at most one in it, and callers are as many as connections.
-    commands: Sender<Command>,
+    commands: Sender<Message>,
     stop: Mutex<Option<Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -66,6 +67,15 @@ pub struct Readiness {
 impl Registry {
     /// Starts watching; returns before anything is loaded.
     pub fn start(settings: Settings, pool: &Arc<Pool>) -> std::io::Result<Self> {
+        Self::start_with(settings, pool, BTreeMap::new())
+    }
+
+    /// The same with the wishes of the traffic control, which count from the first look on.
+    pub fn start_with(
+        settings: Settings,
+        pool: &Arc<Pool>,
+        directives: BTreeMap<String, Directive>,
+    ) -> std::io::Result<Self> {
         let explicit = settings.control == Control::Explicit;
         let shared = Arc::new(Shared { required: settings.required.clone(), explicit, ..Shared::default() });
         let loader = Loader::start(&settings, pool)?;
@@ -76,6 +86,7 @@ impl Registry {
             settings,
             loader,
             models: BTreeMap::new(),
+            directives,
             retired: Vec::new(),
             waiting: Vec::new(),
             warned: Vec::new(),
@@ -110,8 +121,23 @@ impl Registry {
         let (answer, answered) = oneshot::channel();
         let (model, version) = (model.to_owned(), version.map(str::to_owned));
         // A registry that has stopped drops the command, and with it the answer.
-        let _ = self.commands.send(Command { verb, model, version, answer });
+        let _ = self.commands.send(Message::Control(Command { verb, model, version, answer }));
         answered.await.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    /// Puts the wishes for a model into force; returns when they are published. Blocks, if only for as
+    /// long as a look at the disk may take.
+    pub fn direct(&self, model: &str, directive: Directive) {
+        let (done, published) = bounded(1);
+        let direction = Direction { model: model.to_owned(), directive, done };
+        let _ = self.commands.send(Message::Direct(Box::new(direction)));
+        // A registry that has stopped publishes nothing any more, and drops the channel.
+        let _ = published.recv();
+    }
+
+    /// Adds a line to what happened.
+    pub fn tell(&self, event: Event) {
+        self.shared.events.put(event);
     }
 
     /// What happened to the models, the oldest first.
@@ -171,6 +197,8 @@ struct Watcher {
     settings: Settings,
     loader: Loader,
     models: BTreeMap<ModelName, (Tracked, Arc<Slot>)>,
+    /// Wishes by model, also for models that are not there yet.
+    directives: BTreeMap<String, Directive>,
     /// Versions out of service that may still be answering.
     retired: Vec<Arc<Version>>,
     /// Requests that are not done yet.
@@ -183,7 +211,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn watch(mut self, stopped: &Receiver<()>, asked: &Receiver<Command>) {
+    fn watch(mut self, stopped: &Receiver<()>, asked: &Receiver<Message>) {
         // Draining versions are let go even where nothing is polled.
         let reap = tick(self.settings.poll);
         let outcomes = self.loader.outcomes.clone();
@@ -201,7 +229,8 @@ impl Watcher {
                     Err(_) => return,
                 },
                 recv(asked) -> command => match command {
-                    Ok(command) => next_look = self.obey(command).unwrap_or(next_look),
+                    Ok(Message::Control(command)) => next_look = self.obey(command).unwrap_or(next_look),
+                    Ok(Message::Direct(direction)) => self.direct(*direction),
                     Err(_) => return,
                 },
                 recv(next_look) -> _ => next_look = self.look(),
@@ -221,7 +250,8 @@ impl Watcher {
         self.drop_gone(&found, look);
         for (name, model) in &found.models {
             let follows = self.settings.control != Control::Explicit;
-            let slot = || (Tracked::new(name.clone(), follows), Arc::new(Slot::new(name.clone())));
+            let directive = || self.directives.get(name.as_str()).cloned().unwrap_or_default();
+            let slot = || (Tracked::new(name.clone(), follows, directive()), Arc::new(Slot::new(name.clone())));
             let (tracked, _) = self.models.entry(name.clone()).or_insert_with(slot);
             tracked.see(model, look, |file| is_unreadable(&found, file));
         }

@@ -8,6 +8,7 @@ mod control;
 mod index;
 mod process;
 mod serve;
+mod traffic;
 
 pub use access::{Access, TokenFile};
 pub use process::Facts;

@@ -2,14 +2,14 @@
 
 use crate::front::ids::Ids;
 use crate::json::{NonFinite, Number, write_data, write_str};
-use crate::registry::Version;
+use crate::router::Routed;
 use crate::tensor::Tensor;
 
 /// Bare tokens, as Triton writes and its clients read them.
 const NAN: NonFinite = NonFinite::Token;
 
 /// Writes the body. `wanted` names outputs by index; empty means all. The id is always answered.
-pub fn write(version: &Version, outputs: &[Tensor], wanted: &[usize], id: Option<&str>, ids: &Ids) -> Vec<u8> {
+pub fn write(version: &Routed, outputs: &[Tensor], wanted: &[usize], id: Option<&str>, ids: &Ids) -> Vec<u8> {
     let mut out = Vec::with_capacity(320);
     out.extend_from_slice(b"{\"model_name\":");
     write_str(&mut out, version.model.as_str());
@@ -19,6 +19,10 @@ pub fn write(version: &Version, outputs: &[Tensor], wanted: &[usize], id: Option
     write_str(&mut out, id.unwrap_or_else(|| ids.request_text()));
     out.extend_from_slice(b",\"parameters\":{\"prediction_id\":");
     write_str(&mut out, ids.prediction_text());
+    if let Some(variant) = version.variant() {
+        out.extend_from_slice(b",\"variant\":");
+        write_str(&mut out, variant);
+    }
     out.extend_from_slice(b"},\"outputs\":[");
     let all: Vec<usize> = (0..outputs.len()).collect();
     let chosen = if wanted.is_empty() { &all } else { wanted };

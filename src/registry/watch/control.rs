@@ -1,7 +1,7 @@
 //! The registry's thread and those who ask it for something.
 
 use super::Watcher;
-use crate::registry::control::{Answer, Command, ControlError, Controlled, Standing, Verb, Waiter};
+use crate::registry::control::{Answer, Command, ControlError, Controlled, Direction, Standing, Verb, Waiter};
 use crate::registry::events::Who;
 use crate::registry::settings::Control;
 use crate::registry::source::{ModelName, VersionNumber};
@@ -36,6 +36,19 @@ impl Watcher {
         // An idle version is let go of now, and its caller need not wait for the next round.
         self.reap();
         Some(next_look)
+    }
+
+    /// Publishes what the traffic control wants.
+    pub(super) fn direct(&mut self, direction: Direction) {
+        let Direction { model, directive, done } = direction;
+        let found = self.models.iter_mut().find(|(name, _)| name.as_str() == model);
+        if let Some((_, (tracked, _))) = found {
+            tracked.direct(directive.clone());
+        }
+        self.directives.insert(model, directive);
+        self.order();
+        self.publish(Who::Api);
+        let _ = done.send(());
     }
 
     fn accept(&mut self, command: &Command) -> Result<(ModelName, BTreeSet<VersionNumber>), ControlError> {
