@@ -10,6 +10,7 @@ mod measure;
 mod offline;
 mod serve;
 mod table;
+mod traffic;
 mod usage;
 
 use clap::{Arg, Command};
@@ -47,6 +48,9 @@ pub fn run() -> ExitCode {
         Some(("inspect", arguments)) => offline::run(arguments, inspect::show),
         Some(("models", arguments)) => admin::models(arguments),
         Some((verb @ ("load" | "unload"), arguments)) => admin::control(verb, arguments),
+        Some(("traffic", arguments)) => traffic::traffic(arguments),
+        Some(("promote", arguments)) => traffic::promote(arguments),
+        Some(("rollback", arguments)) => traffic::rollback(arguments),
         Some(("health", arguments)) => health::run(arguments),
         _ => ExitCode::from(USAGE),
     }
@@ -64,6 +68,9 @@ fn command() -> Command {
         .subcommand(admin::models_command())
         .subcommand(admin::control_command("load", LOAD, "number or alias [default: what model.toml wants]"))
         .subcommand(admin::control_command("unload", UNLOAD, "number or alias [default: all of them]"))
+        .subcommand(traffic::traffic_command())
+        .subcommand(traffic::promote_command())
+        .subcommand(traffic::rollback_command())
         .subcommand(
             Command::new("health").about("Exit 0 when a server is ready").arg(
                 Arg::new("url")
