@@ -91,9 +91,16 @@ impl Server {
     pub(super) fn of(arguments: &ArgMatches) -> Result<Self, Fault> {
         let url = arguments.get_one::<String>("admin").cloned().unwrap_or_default();
         let wrong = || Fault::Usage(format!("--admin: expected http://HOST:PORT, got '{url}'"));
-        let target = Target::read(&url, PORT, "").filter(|target| target.path.is_empty()).ok_or_else(wrong)?;
+        let target = admin_port(&url).ok_or_else(wrong)?;
         let token = arguments.get_one::<String>("token-file").map(|path| token(path)).transpose()?;
         Ok(Self { url, target, token })
+    }
+
+    /// Another server's admin port, with the same token.
+    pub(super) fn at(&self, url: &str) -> Result<Self, Fault> {
+        let wrong = || Fault::Usage(format!("expected http://HOST:PORT, got '{url}'"));
+        let target = admin_port(url).ok_or_else(wrong)?;
+        Ok(Self { url: url.to_owned(), target, token: self.token.clone() })
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value, Fault> {
@@ -120,6 +127,10 @@ impl Server {
             _ => Err(Fault::Failed(format!("{url} answered {status}, which is not an admin port's answer"))),
         }
     }
+}
+
+fn admin_port(url: &str) -> Option<Target> {
+    Target::read(url, PORT, "").filter(|target| target.path.is_empty())
 }
 
 fn token(path: &str) -> Result<String, Fault> {

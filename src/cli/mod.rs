@@ -51,6 +51,7 @@ pub fn run() -> ExitCode {
         Some(("traffic", arguments)) => traffic::traffic(arguments),
         Some(("promote", arguments)) => traffic::promote(arguments),
         Some(("rollback", arguments)) => traffic::rollback(arguments),
+        Some(("experiment", arguments)) => traffic::experiment(arguments),
         Some(("health", arguments)) => health::run(arguments),
         _ => ExitCode::from(USAGE),
     }
@@ -71,6 +72,7 @@ fn command() -> Command {
         .subcommand(traffic::traffic_command())
         .subcommand(traffic::promote_command())
         .subcommand(traffic::rollback_command())
+        .subcommand(traffic::experiment_command())
         .subcommand(
             Command::new("health").about("Exit 0 when a server is ready").arg(
                 Arg::new("url")

@@ -1,6 +1,8 @@
-//! `tidegate traffic`, `promote` and `rollback`: who gets which version, from a shell.
+//! `tidegate traffic`, `promote`, `rollback` and `experiment`: who gets which version, and what came
+//! of it, from a shell.
 
 use super::admin::{Fault, Server, encoded, ended, shared};
+use crate::traffic::experiment::Snapshot;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -31,6 +33,41 @@ pub fn promote_command() -> Command {
 /// `tidegate rollback`.
 pub fn rollback_command() -> Command {
     shared(terms(Command::new("rollback").about("Take the last change of a model's aliases and plan back").arg(name())))
+}
+
+/// `tidegate experiment`.
+pub fn experiment_command() -> Command {
+    let with = Arg::new("with").long("with").value_name("URL").action(ArgAction::Append);
+    let command = Command::new("experiment")
+        .about("Show what came of a model's split, also of several replicas together")
+        .arg(name())
+        .arg(with.help("admin port of a further replica, whose counts are added"));
+    shared(command)
+}
+
+pub fn experiment(arguments: &ArgMatches) -> ExitCode {
+    ended(merged(arguments), |report| {
+        super::say!("{report:#}");
+        ExitCode::SUCCESS
+    })
+}
+
+/// The report of a server, or of several that read one plan.
+fn merged(arguments: &ArgMatches) -> Result<Value, Fault> {
+    let path = format!("/api/models/{}/experiment", encoded(text(arguments, "name")));
+    let first = Server::of(arguments)?;
+    let Some(others) = arguments.get_many::<String>("with") else { return first.get(&path) };
+    let counts = |server: &Server| {
+        let answer = server.get(&format!("{path}?counts=true"))?;
+        let read: Option<Snapshot> =
+            serde_json::from_value(answer).map_err(|error| Fault::Failed(error.to_string()))?;
+        read.ok_or_else(|| Fault::Failed("a replica has no traffic plan for this model".to_owned()))
+    };
+    let mut whole = counts(&first)?;
+    for url in others {
+        whole.merge(&counts(&first.at(url)?)?).map_err(Fault::Failed)?;
+    }
+    Ok(whole.report())
 }
 
 fn name() -> Arg {

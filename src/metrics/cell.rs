@@ -86,20 +86,12 @@ impl Histogram {
     /// The upper end of the bucket in which a quantile lies; `None` where nothing was counted, or where it
     /// lies beyond the last bound.
     pub fn quantile(&self, part: f64) -> Option<u64> {
-        let counts: Vec<u64> = self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect();
-        let wanted = (part * counts.iter().sum::<u64>() as f64).ceil() as u64;
-        let mut seen = 0;
-        let at = counts.iter().position(|count| {
-            seen += count;
-            seen > 0 && seen >= wanted
-        })?;
-        self.unit.bounds.get(at).copied()
+        quantile(self.unit, &self.counts().0, part)
     }
 
-    /// The mean of what was counted, in whole units.
-    pub fn mean(&self) -> Option<f64> {
-        let count = self.count();
-        (count > 0).then(|| self.sum.load(Relaxed) as f64 / count as f64)
+    /// Counts per bucket, and the sum, in whole units.
+    pub fn counts(&self) -> (Vec<u64>, u64) {
+        (self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect(), self.sum.load(Relaxed))
     }
 
     /// Bounds in the shown unit beside cumulative counts, then the sum and the count.
@@ -113,6 +105,17 @@ impl Histogram {
         let count = running + self.buckets[self.unit.bounds.len()].load(Relaxed);
         (cumulative, self.sum.load(Relaxed) as f64 * self.unit.scale, count)
     }
+}
+
+/// The upper end of the bucket in which a quantile of `counts` lies, in whole units.
+pub fn quantile(unit: &Unit, counts: &[u64], part: f64) -> Option<u64> {
+    let wanted = (part * counts.iter().sum::<u64>() as f64).ceil() as u64;
+    let mut seen = 0;
+    let at = counts.iter().position(|count| {
+        seen += count;
+        seen > 0 && seen >= wanted
+    })?;
+    unit.bounds.get(at).copied()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod canary;
 mod compat;
 mod document;
+pub mod experiment;
 mod hash;
 mod layout;
 mod live;

@@ -15,6 +15,7 @@ use super::canary::Counts;
 use super::hash::BUCKETS;
 use super::live::{Assignment, Why};
 use crate::metrics::{Counter, Histogram, SECONDS};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -75,7 +76,7 @@ impl Default for ArmTally {
 }
 
 /// Number, mean and sum of squared deviations.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
     pub n: f64,
     pub mean: f64,
@@ -149,7 +150,7 @@ impl Tally {
             arm.see_prediction(outcome);
         }
         match &self.units {
-            Some(units) => lock(units).see(to.arm, to.unit, outcome.score),
+            Some(units) => lock(units).see(to.arm, to.unit, outcome),
             None => outcome.score.into_iter().for_each(|score| lock(&arm.score).add(score)),
         }
     }

@@ -9,6 +9,7 @@ mod crash;
 mod file;
 mod load;
 mod shadow;
+mod shell;
 mod split;
 
 use common::client::{Client, Reply, Request};

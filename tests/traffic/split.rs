@@ -1,6 +1,7 @@
 //! Splits: everybody has an arm, keeps it, and is told which.
 
 use crate::common::client::Request;
+use crate::common::garden::{Garden, until};
 use crate::{CUSTOMER, PREDICT, TRAFFIC, answered, ask, put, serve, versions};
 use serde_json::{Value, json};
 
@@ -163,4 +164,38 @@ fn a_stale_or_senseless_write_changes_nothing() {
     let (status, answer) = overlap("wine");
     assert_eq!((status, &answer["field"]), (400, &json!("layer.slots")), "{answer}");
     server.stop();
+}
+
+#[test]
+fn a_plan_may_stand_in_the_manifest_until_somebody_writes_another() {
+    let garden = Garden::new();
+    garden.plant("churn/1", "churn/1");
+    garden.plant("churn/2", "churn/2");
+    let manifest = |weight: u32| {
+        let rest = 10_000 - weight;
+        format!("[traffic]\nsticky = {{ header = 'x-user-id' }}\n[traffic.split]\n1 = {rest}\n2 = {weight}\n")
+    };
+    garden.write("churn/model.toml", manifest(5000).as_bytes());
+    let server = garden.serve();
+    let seen = versions(&server, 60);
+    assert!(seen.contains(&"1".into()) && seen.contains(&"2".into()), "{seen:?}");
+    assert_eq!(put(&server, "GET", TRAFFIC, "")["status"]["source"], "model.toml");
+    garden.write("churn/model.toml", manifest(10_000).as_bytes());
+    until("the new manifest", || (put(&server, "GET", TRAFFIC, "")["split"]["2"] == 10_000).then_some(()));
+    let now = versions(&server, 60);
+    assert!(now.iter().all(|version| version == "2"), "{now:?}");
+    put(&server, "PUT", TRAFFIC, plan_of_numbers(0));
+    assert!(versions(&server, 20).iter().all(|version| version == "1"), "what was written wins");
+    put(&server, "POST", "/api/models/churn/rollback", "");
+    assert!(versions(&server, 20).iter().all(|version| version == "2"), "and is taken back");
+    garden.write("churn/model.toml", b"[traffic.split]\n1 = 5\n");
+    let problem =
+        until("the problem", || put(&server, "GET", "/api/models/churn", "")["problem"].as_str().map(str::to_owned));
+    assert!(problem.contains("traffic.split: the weights are 5 in all"), "{problem}");
+    assert!(versions(&server, 20).iter().all(|version| version == "2"), "the plan in force stays");
+    server.stop();
+}
+
+fn plan_of_numbers(weight: u32) -> Value {
+    json!({"split": {"1": 10_000 - weight, "2": weight}, "sticky": {"header": "x-user-id"}})
 }

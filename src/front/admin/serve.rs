@@ -77,6 +77,7 @@ impl Admin {
         let route = find(method, path).ok_or_else(|| unknown(path))?;
         check_method(method, path, route)?;
         match route {
+            Route::Experiment(model) => traffic::experiment(&*self.slot(model)?, parts.uri.query()),
             Route::Traffic(model) => traffic::show(&self.director, model).await,
             Route::Change(action, model) => {
                 traffic::change(&self.director, action, model, parts.uri.query(), headers, incoming).await
@@ -93,10 +94,9 @@ impl Admin {
             Route::Ready => return Ok(probes::ready(&self.registry.readiness(), self.life.is_leaving())),
             Route::Models => index::models(&self.registry.catalog()),
             Route::Model(name) => index::model_in_full(&*self.slot(name)?),
-            Route::Experiment(name) => router::report(&*self.slot(name)?),
             Route::Events => serde_json::json!({"events": self.registry.events()}),
             Route::Process => about::page(&self.facts, self.started),
-            Route::Control(..) | Route::Traffic(_) | Route::Change(..) => {
+            Route::Control(..) | Route::Traffic(_) | Route::Experiment(_) | Route::Change(..) => {
                 return Err(ApiError::new(Cause::Internal, "routed twice"));
             }
         };

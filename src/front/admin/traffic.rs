@@ -3,7 +3,8 @@
 use crate::front::body;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
-use crate::router::{Change, ChangeError, Changed, Director, Terms};
+use crate::registry::Slot;
+use crate::router::{self, Change, ChangeError, Changed, Director, Terms};
 use hyper::header::{ETAG, HeaderValue, IF_MATCH};
 use hyper::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -28,6 +29,16 @@ pub enum Action<'a> {
 pub async fn show(director: &Director, model: &str) -> Result<Reply, ApiError> {
     let (tag, shown) = director.show(model).await?;
     Ok(tagged(json(StatusCode::OK, shown.to_string()), tag))
+}
+
+/// What came of a model's plan: the report, or the counts behind it for whoever merges replicas.
+pub fn experiment(slot: &Slot, query: Option<&str>) -> Result<Reply, ApiError> {
+    let shown = match query {
+        None | Some("") => router::report(slot),
+        Some("counts" | "counts=true") => serde_json::to_value(router::counts(slot)).unwrap_or_default(),
+        Some(_) => return Err(ApiError::field("query", "expected nothing or ?counts=true")),
+    };
+    Ok(json(StatusCode::OK, shown.to_string()))
 }
 
 /// Makes a change and answers what is different.

@@ -1,6 +1,6 @@
 //! A fair sample of the units, each with its arm and the mean of its scores.
 
-use super::Moments;
+use super::{Moments, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -14,6 +14,8 @@ pub struct Seen {
     pub arm: u8,
     /// It has been in another arm as well, and is in no comparison.
     pub moved: bool,
+    /// A request of it has failed.
+    pub erred: bool,
     pub scores: u32,
     pub sum: f64,
 }
@@ -67,7 +69,7 @@ impl Units {
         Self { map, below: u32::MAX, most, fresh: vec![0; arms] }
     }
 
-    pub fn see(&mut self, arm: usize, unit: u64, score: Option<f64>) {
+    pub fn see(&mut self, arm: usize, unit: u64, outcome: &Outcome) {
         if place(unit) > self.below {
             return;
         }
@@ -77,7 +79,8 @@ impl Units {
             Seen { arm: arm as u8, ..Seen::default() }
         });
         seen.moved |= usize::from(seen.arm) != arm;
-        if let Some(score) = score {
+        seen.erred |= outcome.error;
+        if let Some(score) = outcome.score {
             seen.scores = seen.scores.saturating_add(1);
             seen.sum += score;
         }
@@ -114,6 +117,7 @@ impl Kept {
         for (unit, seen) in &other.units {
             let both = map.entry(*unit).or_insert(Seen { arm: seen.arm, ..Seen::default() });
             both.moved |= seen.moved || both.arm != seen.arm;
+            both.erred |= seen.erred;
             both.scores = both.scores.saturating_add(seen.scores);
             both.sum += seen.sum;
         }
@@ -138,6 +142,12 @@ impl Kept {
         self.units.iter().filter(|(_, seen)| seen.moved).count() as u64
     }
 
+    /// Units of an arm that have seen an error, and all of them, of those that are kept and stayed.
+    pub fn errors(&self, arm: usize) -> (u64, u64) {
+        let mine = || self.units.iter().filter(|(_, seen)| usize::from(seen.arm) == arm && !seen.moved);
+        (mine().filter(|(_, seen)| seen.erred).count() as u64, mine().count() as u64)
+    }
+
     /// Moments of the units' mean scores.
     pub fn score(&self, arm: usize) -> Moments {
         let mut moments = Moments::default();
@@ -160,13 +170,17 @@ mod tests {
     use super::*;
     use crate::traffic::testing::Draws;
 
+    fn scored(score: f64) -> Outcome {
+        Outcome { score: Some(score), ..Outcome::default() }
+    }
+
     #[test]
     fn the_sample_is_bounded_and_its_means_are_those_of_units() {
         let mut units = Units::with_most(2, 1000);
         let mut draws = Draws::new(3);
         let ids: Vec<u64> = (0..10_000).map(|_| draws.next()).collect();
         for _ in 0..3 {
-            ids.iter().for_each(|id| units.see((id >> 63) as usize, *id, Some((id >> 63) as f64)));
+            ids.iter().for_each(|id| units.see((id >> 63) as usize, *id, &scored((id >> 63) as f64)));
         }
         let kept = units.kept();
         assert!(kept.units.len() <= 1000 && kept.units.len() > 400, "{}", kept.units.len());
@@ -182,9 +196,9 @@ mod tests {
         let (mut one, mut parts) = (Units::with_most(2, 500), [0; 3].map(|_| Units::with_most(2, 500)));
         for _ in 0..20_000 {
             let unit = (draws.next() % 700).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let score = Some((unit % 8) as f64);
-            one.see((unit >> 63) as usize, unit, score);
-            parts[(draws.next() % 3) as usize].see((unit >> 63) as usize, unit, score);
+            let score = scored((unit % 8) as f64);
+            one.see((unit >> 63) as usize, unit, &score);
+            parts[(draws.next() % 3) as usize].see((unit >> 63) as usize, unit, &score);
         }
         let [a, b, c] = parts.map(|part| part.kept());
         let (merged, one) = (a.merge(&b).merge(&c), one.kept());
@@ -198,7 +212,7 @@ mod tests {
     #[test]
     fn a_unit_in_two_arms_is_in_no_mean() {
         let mut units = Units::new(2);
-        [(0, 1), (1, 1), (0, 2)].into_iter().for_each(|(arm, unit)| units.see(arm, unit, Some(1.0)));
+        [(0, 1), (1, 1), (0, 2)].into_iter().for_each(|(arm, unit)| units.see(arm, unit, &scored(1.0)));
         let kept = units.kept();
         assert_eq!((kept.moved(), kept.score(0).n, kept.fresh), (1, 1.0, vec![2, 0]));
     }

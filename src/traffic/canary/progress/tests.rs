@@ -64,7 +64,7 @@ fn ramp(draws: &mut Draws, arms: &[Arm; 2], per_check: u64) -> End {
 
 #[test]
 fn without_harm_a_ramp_is_promoted() {
-    let (mut draws, runs) = (Draws::new(20), 10_000);
+    let (mut draws, runs) = (Draws::new(20), 30_000);
     let harmless = [Arm { errors: 0.005 }, Arm { errors: 0.005 }];
     let back = (0..runs).filter(|_| ramp(&mut draws, &harmless, 1000) != End::Promoted).count();
     // Stated: 0.001.
