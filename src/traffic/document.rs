@@ -256,7 +256,8 @@ impl<'a> Members<'a> {
             let nearest = text::nearest(name, known.iter().copied());
             let hint = nearest
                 .map_or_else(|| format!("expected {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
-            return Err(Fault::new(format!("{path}{}", text::shorten(name, 60)), format!("is not known: {hint}")));
+            let shown = if name.is_empty() { "\"\"".to_owned() } else { text::shorten(name, 60) };
+            return Err(Fault::new(format!("{path}{shown}"), format!("is not known: {hint}")));
         }
         Ok(Self { path: path.to_owned(), map })
     }

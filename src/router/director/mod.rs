@@ -75,7 +75,10 @@ pub struct Prepared {
 impl Prepared {
     /// Reads the state or the file of plans; the error says what is wrong with it.
     pub fn read(settings: Settings) -> Result<Self, String> {
-        let store = Store::new(settings.state.clone().filter(|_| settings.file.is_none()));
+        let store = match settings.file {
+            None => Store::new(settings.state.clone()),
+            Some(_) => Store::log_only(settings.state.clone()),
+        };
         let desk = run::Start::read(&settings, &store)?;
         Ok(Self { settings, store, desk })
     }

@@ -150,7 +150,7 @@ impl Desk {
             "errors": {"control": counts.events[0][0], "canary": counts.events[0][1]},
             "slow": {"control": counts.events[1][0], "canary": counts.events[1][1]},
             "nan": {"control": counts.events[2][0], "canary": counts.events[2][1]},
-            "e_values": (0..3).map(|guard| progress.log_evidence(canary, guard, &counts).exp()).collect::<Vec<_>>(),
+            "e_values": (0..3).map(|guard| progress.log_evidence(canary, guard, &counts).min(700.0).exp()).collect::<Vec<_>>(),
             "slow_over_ms": progress.slow_over.map(|nanos| nanos as f64 / 1e6),
             "drift": drift,
             "paused": progress.paused,

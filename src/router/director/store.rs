@@ -12,17 +12,28 @@ const AUDIT: &str = "audit.jsonl";
 /// Where state is kept; without a directory it ends with the process.
 pub struct Store {
     directory: Option<PathBuf>,
+    /// Whether the state is kept, besides the log: it is not where a file of plans says it all.
+    keeps_state: bool,
 }
 
 impl Store {
     pub fn new(directory: Option<PathBuf>) -> Self {
-        Self { directory }
+        Self { directory, keeps_state: true }
+    }
+
+    /// Only for the log.
+    pub fn log_only(directory: Option<PathBuf>) -> Self {
+        Self { directory, keeps_state: false }
+    }
+
+    fn state_directory(&self) -> Option<&PathBuf> {
+        self.directory.as_ref().filter(|_| self.keeps_state)
     }
 
     /// The state as it was last written. A file that is not one of ours is an error, never a fresh
     /// start: that would send everybody elsewhere without a word.
     pub fn read(&self) -> Result<State, String> {
-        let Some(directory) = &self.directory else { return Ok(State::default()) };
+        let Some(directory) = self.state_directory() else { return Ok(State::default()) };
         let path = directory.join(STATE);
         let told = |error: &dyn std::fmt::Display| {
             format!("{}: {error}; mend the file, or move it away to start without plans", path.display())
@@ -36,7 +47,7 @@ impl Store {
 
     /// Replaces the file: whoever looks, also after a crash, finds the old state or the new one.
     pub fn write(&self, state: &State) -> Result<(), String> {
-        let Some(directory) = &self.directory else { return Ok(()) };
+        let Some(directory) = self.state_directory() else { return Ok(()) };
         let text = state.to_text()?;
         replace(directory, &directory.join(STATE), text.as_bytes())
             .map_err(|error| format!("{}: {error}", directory.join(STATE).display()))

@@ -172,7 +172,7 @@ impl Progress {
                     "{name}: the canary has {canary} of {} with {:.2} % of the traffic (e-value {:.3e}, limit {:.0})",
                     control + canary,
                     100.0 * share,
-                    log.exp(),
+                    e_value(log),
                     bar.exp()
                 )
             })
@@ -183,12 +183,20 @@ impl Progress {
     pub fn words(&self, plan: &Plan, counts: &Counts, drift: Option<f64>) -> String {
         let guards = GUARDS.iter().enumerate().map(|(guard, (name, _))| {
             let [control, canary] = counts.events.get(guard).copied().unwrap_or_default();
-            format!("{name} {canary} against {control} (e-value {:.3})", self.log_evidence(plan, guard, counts).exp())
+            format!(
+                "{name} {canary} against {control} (e-value {:.3})",
+                e_value(self.log_evidence(plan, guard, counts))
+            )
         });
         let guards: Vec<String> = guards.collect();
         let drift = drift.map_or(String::new(), |psi| format!(", shift of the predictions {psi:.3}"));
         format!("{} requests against {}, {}{drift}", counts.requests[1], counts.requests[0], guards.join(", "))
     }
+}
+
+/// Beyond what a number can hold it is only very large.
+fn e_value(log: f64) -> f64 {
+    log.min(700.0).exp()
 }
 
 fn drifted(plan: &Plan, counts: &Counts, drift: Option<f64>) -> Option<String> {

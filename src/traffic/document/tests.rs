@@ -1,6 +1,7 @@
 //! What is refused, in which words, and that a plan reads as it was written.
 
 use super::*;
+use proptest::prelude::*;
 
 fn read(document: &Value) -> Result<Plan, Fault> {
     Plan::read(document, |name| name == "1")
@@ -83,5 +84,54 @@ fn every_refusal_names_its_field() {
         let fault = read(&document).expect_err("a bad plan");
         assert_eq!(fault.field, field, "{document}: {fault}");
         assert!(fault.words.contains(words), "{document}: {fault}");
+    }
+}
+
+/// Any JSON, with the plan's own member names in it.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-z0-9/~:]{0,6}".prop_map(Value::from),
+        Just(json!("10m")),
+        Just(json!(10_000)),
+    ];
+    let name = prop_oneof![
+        prop::sample::select(MEMBERS).prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "version", "steps", "weight", "min_time", "sample", "header", "pointer", "name", "1", "2"
+        ])
+        .prop_map(str::to_owned),
+        "[a-z0-9]{0,3}",
+    ];
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        let map = prop::collection::btree_map(name.clone(), inner.clone(), 0..6);
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::from),
+            map.prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_document_is_a_plan_or_a_named_mistake(document in any_json()) {
+        match Plan::read(&document, |name| name == "1") {
+            Ok(plan) => prop_assert_eq!(Plan::read(&plan.document(), |_| false), Ok(plan)),
+            Err(fault) => prop_assert!(!fault.field.is_empty() && !fault.words.is_empty()),
+        }
+    }
+
+    #[test]
+    fn any_split_that_is_read_deals_every_unit(weights in prop::collection::btree_map("[a-c0-9]{1,2}", 0..4000_u32, 1..8), units in prop::collection::vec(any::<u64>(), 20)) {
+        let document = json!({"split": weights, "sticky": {"header": "u"}});
+        if let Ok(plan) = Plan::read(&document, |_| false) {
+            let live = crate::traffic::Live::new("m", std::sync::Arc::new(plan), None, None).expect("it was checked");
+            for unit in units {
+                prop_assert!(live.assign(Some(&unit.to_le_bytes())).arm < weights.len());
+            }
+        }
     }
 }
