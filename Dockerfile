@@ -39,13 +39,14 @@ USER 65532:65532
 
 FROM ${BASE_IMAGE} AS server
 # Nothing is installed: the binary needs glibc and libgcc, which the base has, and opens no connections.
-RUN install -d /models
+RUN install -d /models && install -d -o 65532 -g 65532 /var/lib/tidegate
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/tidegate/
 COPY --from=build /out/tidegate /usr/local/bin/tidegate
 
 # In a container 127.0.0.1 reaches nobody. Neither port asks who is calling: publish 9090 to friends only.
 ENV TIDEGATE_LISTEN=0.0.0.0:8080 \
-    TIDEGATE_ADMIN_LISTEN=0.0.0.0:9090
+    TIDEGATE_ADMIN_LISTEN=0.0.0.0:9090 \
+    TIDEGATE_STATE=/var/lib/tidegate
 EXPOSE 8080 9090
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532

@@ -9,7 +9,7 @@
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tidegate::engine::{self, Extras, Format, Session, conformance, golden};
+use tidegate::engine::{self, Format, Options, Session, conformance, golden};
 use tidegate::tensor::Tensor;
 
 struct Loaded {
@@ -65,7 +65,7 @@ fn load(dir: &Path) -> Result<(Loaded, String), String> {
     let read = |name: &str| std::fs::read(dir.join(name)).map_err(|error| format!("{name}: {error}"));
     let began = Instant::now();
     let format = Format::ALL.into_iter().find(|format| dir.join(format.file_name()).exists()).ok_or("no model file")?;
-    let model = engine::import(format, &read(format.file_name())?, Extras::default(), None);
+    let model = engine::import(format, &read(format.file_name())?, Options::default(), None);
     let model = model.map_err(|error| error.to_string())?;
     let took = began.elapsed();
     let cases = golden::read(&read("golden.json")?, model.model.signature()).map_err(|error| error.to_string())?;

@@ -232,7 +232,7 @@ def tidegate_server(options: argparse.Namespace, folder: Path, name: str = "tide
     state = tempfile.mkdtemp(prefix="state-", dir=folder)
     command = [str(options.tidegate), "serve", str(options.models)]
     command += ["--listen", f"{HOST}:{port}", "--admin-listen", f"{HOST}:{admin}"]
-    command += ["--default-model", options.model]
+    command += ["--default-model", options.model, "--state", state]
     command += shlex.split(options.serve_args)
     return Server(name, command, port, admin, folder / f"{name}.log")
 

@@ -41,8 +41,16 @@ def pair(options: argparse.Namespace, folder: Path, number: int) -> list[Server]
         second = bare_server(options, folder, "tidegate")
     else:
         second = tidegate_server(options, folder)
-    servers = [bare_server(options, folder), second]
+    servers = [first_server(options, folder), second]
     return servers[::-1] if number % 2 else servers
+
+
+def first_server(options: argparse.Namespace, folder: Path) -> Server:
+    """What the second is held against: the bare server, or Tidegate with other arguments."""
+    if options.beside is None:
+        return bare_server(options, folder)
+    changed = argparse.Namespace(**{**vars(options), "serve_args": options.beside})
+    return tidegate_server(changed, folder, "bare")
 
 
 def one_round(
@@ -107,11 +115,18 @@ class Row:
         return "met" if met else "**missed**"
 
 
-def table_rows(rates: dict) -> list[Row]:
+BESIDE_BARE = {1: {"p50": 1.15}, 64: {"rate": 0.80, "cpu_us": 1.35}}
+"""Budgets beside the bare server, by connections."""
+BESIDE_UNWATCHED = {64: {"rate": 0.97, "cpu_us": 1.03}}
+"""Budgets beside Tidegate without monitoring."""
+
+
+def table_rows(rates: dict, beside: str | None = None) -> list[Row]:
     rows = []
+    unwatched = beside is not None and "--monitor" in beside
     for count in CONNECTIONS:
         name = f"{count} connection" + ("s" if count > 1 else "")
-        budgets = {1: {"p50": 1.15}, 64: {"rate": 0.80, "cpu_us": 1.35}}.get(count, {})
+        budgets = (BESIDE_UNWATCHED if unwatched else {} if beside else BESIDE_BARE).get(count, {})
         rows += [
             Row(f"Throughput, {name} (requests/s)", f"c{count}/rate", budget=budgets.get("rate"), at_least=True),
             Row(f"p50, {name} (µs)", f"c{count}/p50", budget=budgets.get("p50")),
@@ -119,9 +134,9 @@ def table_rows(rates: dict) -> list[Row]:
             Row(f"CPU per request, {name} (µs)", f"c{count}/cpu_us", "{:.1f}", budgets.get("cpu_us")),
         ]
     rows += [
-        Row("Resident, idle (MiB)", "idle", "{:.1f}", 40, "{:.0f} MiB"),
+        Row("Resident, idle (MiB)", "idle", "{:.1f}", None if beside else 40, "{:.0f} MiB"),
         Row("Resident, peak (MiB)", "peak", "{:.1f}"),
-        Row("Start to ready (s)", "ready", "{:.3f}", 0.3, "{:.1f} s"),
+        Row("Start to ready (s)", "ready", "{:.3f}", None if beside else 0.3, "{:.1f} s"),
     ]
     for share, rate in rates.items():
         name = f"{rate:,}/s ({share} % of peak)"
@@ -148,8 +163,12 @@ def second_name(options: argparse.Namespace) -> str:
     return "bare hyper again" if options.noise else "Tidegate"
 
 
-def table(summaries: list[dict], second: str) -> str:
-    lines = [f"| Measure | bare hyper | {second} | Ratio | Over the rounds | Budget | |",
+def first_name(options: argparse.Namespace) -> str:
+    return "bare hyper" if options.beside is None else f"Tidegate {options.beside}"
+
+
+def table(summaries: list[dict], first: str, second: str) -> str:
+    lines = [f"| Measure | {first} | {second} | Ratio | Over the rounds | Budget | |",
              "|---|--:|--:|--:|--:|--:|---|"]
     for one in summaries:
         spread_text = f"{one['ratio_min']:.2f} to {one['ratio_max']:.2f}"
@@ -162,10 +181,10 @@ def notes(options: argparse.Namespace, facts: dict, measured_all: dict) -> str:
     results, lengths = measured_all["results"], measured_all["lengths"]
     lines = facts_lines(facts) + [
         f"- Requests: POST {options.path}, {len(options.requests)} different bodies in turn; answers of "
-        f"{lengths['bare']} bytes (bare hyper) and {lengths['tidegate']} bytes ({second_name(options)})",
+        f"{lengths['bare']} bytes ({first_name(options)}) and {lengths['tidegate']} bytes ({second_name(options)})",
         f"- Medians over {options.rounds} rounds of {options.duration} s at each point, after {WARM_UP} s of "
         f"warm-up; generators with {options.threads} thread(s)",
-        f"- CPU at 64 connections: {cores(results, 'c64', second_name(options))}",
+        f"- CPU at 64 connections: {cores(results, 'c64', first_name(options), second_name(options))}",
         f"- Answers other than 2xx, and broken or timed-out requests: {results.errors}",
     ]
     lines += [warning for share, rate in measured_all["rates"].items()
@@ -173,9 +192,9 @@ def notes(options: argparse.Namespace, facts: dict, measured_all: dict) -> str:
     return "\n".join(lines)
 
 
-def cores(results: Results, measure: str, second: str) -> str:
+def cores(results: Results, measure: str, first: str, second: str) -> str:
     texts = []
-    for name, label in (("bare", "bare hyper"), ("tidegate", second)):
+    for name, label in (("bare", first), ("tidegate", second)):
         own = results.median(f"{measure}/server_cores", name)
         other = results.median(f"{measure}/generator_cores", name)
         texts.append(f"{label} {own:.2f} cores beside {other:.2f} of the generator")
@@ -200,8 +219,8 @@ def full(options: argparse.Namespace, load: Load) -> int:
     measured_all = measure_all(options, load)
     results = measured_all["results"]
     judged = not options.noise
-    summaries = [summary_of(row, results, judged) for row in table_rows(measured_all["rates"])]
-    print(table(summaries, second_name(options)) + "\n\n" + notes(options, facts, measured_all))
+    summaries = [summary_of(row, results, judged) for row in table_rows(measured_all["rates"], options.beside)]
+    print(table(summaries, first_name(options), second_name(options)) + "\n\n" + notes(options, facts, measured_all))
     if options.json:
         raw = {"facts": facts, "summary": summaries, "values": results.values, "runs": results.raw}
         options.json.write_text(json.dumps(raw, indent=1) + "\n")
@@ -279,6 +298,7 @@ def arguments() -> argparse.Namespace:
     add("--path", help="where to post, if not /models/MODEL/predict")
     add("--bodies", type=Path, help="a file of request bodies, one a line, in place of reference.csv")
     add("--serve-args", default="", help="more arguments for tidegate serve, as one string: --serve-args='...'")
+    add("--beside", help="Tidegate with these arguments in the bare server's place: --beside='--monitor off'")
     add("--duration", type=positive, default=5, help="seconds at each point")
     add("--rounds", type=positive, default=5, help="rounds; the table shows medians over them")
     add("--rates", type=shares, default="20,60", help="constant rates in percent of the peak, or 'none'")
@@ -301,7 +321,7 @@ def prepare(options: argparse.Namespace, folder: Path) -> Load:
     if not options.noise or options.smoke:
         options.tidegate = program(options.tidegate, "cargo build --release")
     options.models = options.models.resolve()
-    if not options.smoke:
+    if not options.smoke and options.beside is None:
         options.bare = program(options.bare, "cargo build --release -p bare-hyper")
     wrk, oha = generators(bool(options.rates) and not options.smoke, "--rates none")
     options.requests = bodies_of(options)

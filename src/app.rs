@@ -63,8 +63,9 @@ impl App {
         let life = Arc::new(Lifecycle::default());
         let pool = Arc::new(Pool::with_limits(self.config.threads, self.config.queued)?);
         let plans = Prepared::read(self.config.traffic.clone()).map_err(StartError::Traffic)?;
-        let registry = Registry::start_with(self.config.registry.clone(), &pool, plans.directives())?;
-        let registry = Arc::new(registry);
+        let mut settings = self.config.registry.clone();
+        settings.monitor.directory.get_or_insert_with(|| self.config.state.join("monitor"));
+        let registry = Arc::new(Registry::start_with(settings, &pool, plans.directives())?);
         let director = Arc::new(Director::start(plans, &registry)?);
         let (stop_data, data_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);

@@ -2,11 +2,12 @@
 
 use crate::batcher::{Answer, Pool};
 use crate::registry::{Registry, Settings, Version};
-use crate::router::{self, Names, PredictError, RouteError};
+use crate::router::{self, Call, Names, PredictError, RouteError};
 use crate::tensor::Tensor;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use uuid::Uuid;
 
 /// Models loaded from files and followed while they change.
 ///
@@ -73,8 +74,8 @@ impl Tidegate {
     /// `inputs` are in the order of the model's signature, rows on axis 0; so are the outputs.
     pub fn predict(&self, model: &str, inputs: Vec<Tensor>) -> Result<Answer, EmbedError> {
         let version = self.version(model, None)?;
-        let deadline = Instant::now() + version.lane.settings().deadline;
-        let (answer, _) = router::predict_blocking(&version, inputs, deadline)?;
+        let id = Uuid::now_v7();
+        let (answer, _) = router::predict_blocking(&version, inputs, call(&version, &id))?;
         Ok(answer)
     }
 
@@ -83,8 +84,8 @@ impl Tidegate {
     pub async fn predict_async(&self, model: &str, inputs: Vec<Tensor>) -> Result<Answer, EmbedError> {
         let names = Names { model: Some(model), ..Names::default() };
         let routed = router::choose_without_plan(&self.registry.catalog(), names)?;
-        let deadline = Instant::now() + routed.lane.settings().deadline;
-        let (answer, _) = router::predict(&routed, inputs, deadline).await?;
+        let id = Uuid::now_v7();
+        let (answer, _) = router::predict(&routed, inputs, call(&routed, &id)).await?;
         Ok(answer)
     }
 
@@ -92,4 +93,9 @@ impl Tidegate {
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
+}
+
+fn call<'a>(version: &Version, id: &'a Uuid) -> Call<'a> {
+    let received = Instant::now();
+    Call { id: id.as_bytes(), received, deadline: received + version.lane.settings().deadline }
 }

@@ -8,9 +8,10 @@
 //! ```
 //!
 //! and back through a one-shot reply. [`front`] reads bytes straight into tensors, [`router`]
-//! chooses the version, by the plan of [`traffic`] where there is one, [`registry`] holds what is loaded and keeps it true to the files on disk,
-//! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`metrics`] stands
-//! beside them.
+//! chooses the version, by the plan of [`traffic`] where there is one, [`registry`] holds what is
+//! loaded and keeps it true to the files on disk, [`batcher`] merges requests while the workers are
+//! busy, [`engine`] computes. [`monitor`] and [`metrics`] stand beside them: they may lose a sample,
+//! never delay or change an answer.
 //!
 //! # Floors
 //!
@@ -18,7 +19,7 @@
 //! alone. `tests/floors.rs` keeps this true.
 //!
 //! ```text
-//! main > cli > app, embed > config > front > router > registry > batcher > engine, traffic
+//! main > cli > app, embed > config > front > router > registry > batcher > engine, monitor, traffic
 //!      > json > tensor, text, metrics, sync
 //! ```
 //!
@@ -35,6 +36,7 @@ pub mod engine;
 pub mod front;
 pub mod json;
 pub mod metrics;
+pub mod monitor;
 pub mod registry;
 pub mod router;
 pub mod sync;

@@ -86,3 +86,35 @@ fn health_tells_ready_from_not() {
     assert_eq!(tidegate(&["health", &address]).status.code(), Some(1));
     assert_eq!(tidegate(&["health", "https://x"]).status.code(), Some(64));
 }
+
+#[test]
+fn profile_sums_up_data_and_says_what_it_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, out) = (dir.path().join("people.csv"), dir.path().join("reference.json"));
+    fs::write(&data, "age,plan,churned\n31,basic,0\n,plus,1\n47,basic,0\n").expect("written");
+    let output = tidegate(&["profile", path(&data), "--out", path(&out), "--label", "churned"]);
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    for part in ["age     input  numeric      1        2         31 to 47", "plan    input  categorical", "3 rows of "]
+    {
+        assert!(words(&output).contains(part), "{part}: {}", words(&output));
+    }
+    let profile: serde_json::Value = serde_json::from_slice(&fs::read(&out).expect("read")).expect("JSON");
+    assert_eq!(profile["schema"], "tidegate.reference/1");
+    assert_eq!(profile["columns"].as_array().map(Vec::len), Some(2));
+    assert!(!dir.path().join("reference.json.part").exists());
+}
+
+#[test]
+fn profile_fails_with_the_file_and_the_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, out) = (dir.path().join("people.csv"), dir.path().join("nowhere/reference.json"));
+    fs::write(&data, "age,plan\n31,basic\n32\n").expect("written");
+    let output = tidegate(&["profile", path(&data)]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "people.csv: line 3: expected 2 fields, as in the header, got 1";
+    assert!(words(&output).contains(expected), "{}", words(&output));
+    fs::write(&data, "age,plan\n31,basic\n").expect("written");
+    let output = tidegate(&["profile", path(&data), "--out", path(&out)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(words(&output).contains("nowhere/reference.json: cannot be written"), "{}", words(&output));
+}

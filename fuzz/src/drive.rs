@@ -2,7 +2,7 @@
 
 use crate::{bounded, watch};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tidegate::engine::{Dim, Extras, Format, LoadError, Loaded, Signature, TensorSpec, onnx};
+use tidegate::engine::{Dim, Extras, Format, LoadError, Loaded, Options, Signature, TensorSpec, onnx};
 use tidegate::tensor::{Data, Tensor};
 
 const ROWS: usize = 3;
@@ -11,13 +11,13 @@ const WIDEST_ROW: usize = 1 << 12;
 
 /// Loads an ONNX file and runs it.
 pub fn import(bytes: &[u8]) {
-    load(bytes.len(), || onnx::import(bytes));
+    load(bytes.len(), || onnx::import(bytes, None));
 }
 
 /// Loads a file of a training library and runs it, with all that it can give.
 pub fn import_native(format: Format, bytes: &[u8]) {
-    let extras = Extras { margin: true, leaf: true };
-    load(bytes.len(), || tidegate::engine::import(format, bytes, extras));
+    let options = Options { extras: Extras { margin: true, leaf: true }, double: false };
+    load(bytes.len(), || tidegate::engine::import(format, bytes, options, None));
 }
 
 fn load(bytes: usize, import: impl FnOnce() -> Result<Loaded, LoadError>) {

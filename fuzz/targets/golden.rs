@@ -11,7 +11,7 @@ use tidegate_fuzz::{DTYPES, bounded, watch};
 static MODELS: LazyLock<Vec<Loaded>> = LazyLock::new(|| {
     let files: [&[u8]; 2] =
         [include_bytes!("../../models/wine/1/model.onnx"), include_bytes!("../../models/churn/1/model.onnx")];
-    files.map(|bytes| onnx::import(bytes).expect("a bundled model")).into()
+    files.map(|bytes| onnx::import(bytes, None).expect("a bundled model")).into()
 });
 
 static EVERY_TYPE: LazyLock<Signature> = LazyLock::new(|| {

@@ -4,6 +4,7 @@
 //! the worker that takes it, or the caller who leaves. So the queue's counts are exact at any time.
 
 use super::{BatchError, Lane};
+use crate::engine::{Asked, Extras};
 use crate::sync::primitive::{AtomicUsize, Condvar, Mutex, MutexGuard};
 use crate::tensor::Tensor;
 use std::future::poll_fn;
@@ -20,7 +21,8 @@ pub struct Timing {
     pub compute: Duration,
 }
 
-/// A request's own rows of its batch's outputs, in the signature's order.
+/// A request's own rows of its batch's outputs, in the signature's order, and of the extras that it
+/// asked for.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub outputs: Vec<Tensor>,
@@ -33,6 +35,7 @@ pub(super) struct Entry {
     pub bytes: usize,
     /// Rows that waited before it when it was admitted.
     pub ahead: AtomicUsize,
+    pub extras: Extras,
     pub key: u64,
     pub arrived: Instant,
     pub deadline: Instant,
@@ -65,10 +68,12 @@ pub(super) enum Left {
 }
 
 impl Entry {
-    pub fn new(inputs: Vec<Tensor>, rows: usize, key: u64, arrived: Instant, deadline: Instant) -> Arc<Self> {
+    pub fn new(asked: Asked, rows: usize, key: u64, arrived: Instant, deadline: Instant) -> Arc<Self> {
+        let Asked { inputs, extras } = asked;
         let bytes = inputs.iter().map(Tensor::bytes).sum();
         let cell = Mutex::new(Cell { stage: Stage::Waiting(inputs), waker: None });
-        Arc::new(Self { rows, bytes, ahead: AtomicUsize::new(0), key, arrived, deadline, cell, done: Condvar::new() })
+        let (ahead, done) = (AtomicUsize::new(0), Condvar::new());
+        Arc::new(Self { rows, bytes, ahead, extras, key, arrived, deadline, cell, done })
     }
 
     pub fn is_waiting(&self) -> bool {
@@ -199,7 +204,7 @@ mod loom_model {
 
     fn entry() -> Arc<Entry> {
         let now = Instant::now();
-        Entry::new(Vec::new(), 1, 0, now, now + Duration::from_secs(3600))
+        Entry::new(Asked::default(), 1, 0, now, now + Duration::from_secs(3600))
     }
 
     /// A worker's part: whether it got the request and, if so, whether its answer was wanted.

@@ -7,7 +7,7 @@ use super::pool::{Line, Next};
 use super::queue::{Cut, Job, Queue};
 use super::run::{Failure, Sessions};
 use super::{Answer, BatchError, CloseReason, LaneStats, Pool, Settings, Ticket, Timing, scatter};
-use crate::engine::{Dim, Prepared, RunError, Signature};
+use crate::engine::{Asked, Dim, Extras, Prepared, RunError, Signature};
 use crate::tensor::Tensor;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering::Relaxed;
@@ -109,24 +109,28 @@ impl Lane {
         self.lock().rows()
     }
 
-    /// Runs a request or queues it. `inputs` have passed [`Signature::check`], which counted `rows`.
+    /// Runs a request or queues it. Its inputs have passed [`Signature::check`], which counted `rows`,
+    /// and its extras are some that the signature has.
     pub fn submit(
         self: &Arc<Self>,
-        inputs: Vec<Tensor>,
+        asked: impl Into<Asked>,
         rows: usize,
         deadline: Instant,
     ) -> Result<Submitted, BatchError> {
+        let asked = asked.into();
         let now = Instant::now();
         if deadline <= now {
             self.stats.expired.add(1);
             return Err(BatchError::Deadline(Duration::ZERO));
         }
-        let tiny = self.cost_is_known && self.cost.estimate(rows) < self.settings.inline_below;
+        // Extras were not measured.
+        let known = self.cost_is_known && asked.extras.is_empty();
+        let tiny = known && self.cost.estimate(rows) < self.settings.inline_below;
         if tiny && self.lock().is_empty() {
-            return self.run_inline(&inputs, rows, now).map(Submitted::Done);
+            return self.run_inline(&asked.inputs, rows, now).map(Submitted::Done);
         }
-        let key = if self.shapes_vary { shape_key(&inputs) } else { 0 };
-        let entry = Entry::new(inputs, rows, key, now, deadline);
+        let key = self.key(&asked);
+        let entry = Entry::new(asked, rows, key, now, deadline);
         self.enqueue(entry.clone())?;
         Ok(Submitted::Queued(Ticket::new(entry, self.clone())))
     }
@@ -134,7 +138,7 @@ impl Lane {
     /// Runs a request on the calling thread beside the queue, for somebody whom no caller waits for.
     /// Nothing of it is counted. `inputs` have passed [`Signature::check`].
     pub fn run_aside(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, BatchError> {
-        self.sessions.run(inputs).map_err(BatchError::from)
+        self.sessions.run(inputs, Extras::NONE).map_err(BatchError::from)
     }
 
     /// Whether requests of any lane wait for a worker now.
@@ -142,10 +146,18 @@ impl Lane {
         self.line.budget.used().0 > 0
     }
 
+    /// Only requests of the same key share a batch: for the same extras, told by the last two bits, and
+    /// rows of the same shape.
+    fn key(&self, asked: &Asked) -> u64 {
+        let shape = if self.shapes_vary { shape_key(&asked.inputs) } else { 0 };
+        shape << 2 | asked.extras.bits()
+    }
+
     fn run_inline(&self, inputs: &[Tensor], rows: usize, started: Instant) -> Result<Answer, BatchError> {
-        let outputs = self.compute_one(inputs, rows)?;
+        let outputs = self.compute_one(inputs, rows, Extras::NONE)?;
         let compute = started.elapsed();
         self.count_batch(rows, compute, CloseReason::Inline);
+        self.stats.sizes.add(rows, compute);
         Ok(Answer { outputs, timing: Timing { queue: Duration::ZERO, compute } })
     }
 
@@ -268,10 +280,12 @@ impl Lane {
         let rows: Vec<usize> = jobs.iter().map(|job| job.entry.rows).collect();
         let started = Instant::now();
         let inputs = scatter::gather(jobs)?;
-        let outputs = self.compute(&inputs, rows.iter().sum())?;
+        let extras = jobs.first().map_or(Extras::NONE, |job| job.entry.extras);
+        let outputs = self.compute(&inputs, rows.iter().sum(), extras)?;
         let compute = started.elapsed();
         let pieces = scatter::deal(&outputs, &rows)?;
         self.count_batch(rows.iter().sum(), compute, reason);
+        self.stats.sizes.add(rows.iter().sum(), compute);
         for (job, outputs) in jobs.iter().zip(pieces) {
             self.hand_over(&job.entry, started, compute, Ok(outputs));
         }
@@ -284,9 +298,12 @@ impl Lane {
             job.entry.finish(Err(BatchError::Deadline(job.entry.deadline - job.entry.arrived)));
             return;
         }
-        let outcome = self.compute_one(&job.inputs, job.entry.rows);
+        let outcome = self.compute_one(&job.inputs, job.entry.rows, job.entry.extras);
         let compute = started.elapsed();
         self.count_batch(job.entry.rows, compute, reason);
+        if outcome.is_ok() {
+            self.stats.sizes.add(job.entry.rows, compute);
+        }
         self.hand_over(&job.entry, started, compute, outcome.map_err(BatchError::from));
     }
 
@@ -302,12 +319,12 @@ impl Lane {
 
     /// Runs one request's own rows. Where the engine fails, a trial with inputs that it is known to
     /// take tells whose fault that is.
-    fn compute_one(&self, inputs: &[Tensor], rows: usize) -> Result<Vec<Tensor>, Failure> {
-        let failure = match self.compute(inputs, rows) {
+    fn compute_one(&self, inputs: &[Tensor], rows: usize, extras: Extras) -> Result<Vec<Tensor>, Failure> {
+        let failure = match self.compute(inputs, rows, extras) {
             Err(failure @ (Failure::Engine(_) | Failure::Panicked)) => failure,
             outcome => return outcome,
         };
-        if !self.trial.is_empty() && self.sessions.run(&self.trial).is_ok() {
+        if !self.trial.is_empty() && self.sessions.run(&self.trial, Extras::NONE).is_ok() {
             let words = match failure {
                 Failure::Panicked => "the engine gave up on them".to_owned(),
                 Failure::Engine(words) | Failure::Input(words) => words,
@@ -321,8 +338,8 @@ impl Lane {
         Err(failure)
     }
 
-    fn compute(&self, inputs: &[Tensor], rows: usize) -> Result<Vec<Tensor>, Failure> {
-        let outputs = self.sessions.run(inputs)?;
+    fn compute(&self, inputs: &[Tensor], rows: usize, extras: Extras) -> Result<Vec<Tensor>, Failure> {
+        let outputs = self.sessions.run(inputs, extras)?;
         if self.merge {
             scatter::check_rows(&outputs, rows)?;
         }

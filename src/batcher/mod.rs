@@ -19,6 +19,7 @@ mod queue;
 mod run;
 mod scatter;
 mod settings;
+mod sizes;
 mod stats;
 
 pub use budget::{Budget, Limits};
@@ -28,4 +29,5 @@ pub use lane::{Cost, Lane, Submitted, Work};
 pub use policy::CloseReason;
 pub use pool::Pool;
 pub use settings::Settings;
+pub use sizes::Sizes;
 pub use stats::LaneStats;

@@ -1,7 +1,7 @@
 //! Running an engine so that its failures stay with the request that caused them.
 
 use super::BatchError;
-use crate::engine::{Prepared, RunError, Session};
+use crate::engine::{Extras, Prepared, RunError, Session};
 use crate::tensor::Tensor;
 use crossbeam::queue::ArrayQueue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,12 +50,12 @@ impl Sessions {
     }
 
     /// Runs one batch on any session. A panicked session is thrown away.
-    pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure> {
+    pub fn run(&self, inputs: &[Tensor], extras: Extras) -> Result<Vec<Tensor>, Failure> {
         let mut session = match self.idle.pop() {
             Some(session) => session,
             None => self.model.session()?,
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| session.run(inputs)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| session.run_asked(inputs, extras)));
         match outcome {
             Ok(result) => {
                 self.rest(session);

@@ -1,6 +1,6 @@
 //! What a lane counts.
 
-use super::CloseReason;
+use super::{CloseReason, Sizes};
 use crate::metrics::{Counter, Histogram, SECONDS, Unit};
 
 /// Rows per batch, in powers of two.
@@ -12,6 +12,8 @@ pub struct LaneStats {
     pub queue: Histogram,
     pub compute: Histogram,
     pub batch_rows: Histogram,
+    /// Successful batches, each size by itself.
+    pub sizes: Sizes,
     pub inline: Counter,
     pub idle: Counter,
     pub full: Counter,
@@ -35,6 +37,7 @@ impl Default for LaneStats {
             queue: Histogram::new(&SECONDS),
             compute: Histogram::new(&SECONDS),
             batch_rows: Histogram::new(&ROWS),
+            sizes: Sizes::default(),
             inline: Counter::default(),
             idle: Counter::default(),
             full: Counter::default(),

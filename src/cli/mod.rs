@@ -8,6 +8,7 @@ mod inspect;
 mod log;
 mod measure;
 mod offline;
+mod profile;
 mod serve;
 mod table;
 mod traffic;
@@ -52,6 +53,7 @@ pub fn run() -> ExitCode {
         Some(("promote", arguments)) => traffic::promote(arguments),
         Some(("rollback", arguments)) => traffic::rollback(arguments),
         Some(("experiment", arguments)) => traffic::experiment(arguments),
+        Some(("profile", arguments)) => profile::run(arguments),
         Some(("health", arguments)) => health::run(arguments),
         _ => ExitCode::from(USAGE),
     }
@@ -66,6 +68,7 @@ fn command() -> Command {
         .subcommand(usage::serve())
         .subcommand(offline::command("check", CHECK))
         .subcommand(offline::command("inspect", INSPECT))
+        .subcommand(profile::command())
         .subcommand(admin::models_command())
         .subcommand(admin::control_command("load", LOAD, "number or alias [default: what model.toml wants]"))
         .subcommand(admin::control_command("unload", UNLOAD, "number or alias [default: all of them]"))

@@ -5,19 +5,12 @@ use crate::batcher::Pool;
 use crate::config::LogFormat;
 use crate::engine::TensorSpec;
 use crate::engine::cache::{self, Cache};
-use crate::registry::{self, FoundModel, FoundVersion, Manifest, ModelName, Order, Version};
+use crate::registry::{self, FoundModel, FoundVersion, Manifest, ModelName, Order, Tools, Version};
 use crate::text;
 use clap::{Arg, ArgMatches, Command};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-
-/// What a load needs.
-#[derive(Clone, Copy)]
-struct Tools<'a> {
-    pool: &'a Pool,
-    cache: Option<&'a Cache>,
-}
 
 /// Shows a version that has been loaded.
 type Show = fn(&Version, &FoundVersion);
@@ -59,7 +52,7 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let tools = Tools { pool: &pool, cache: cache.as_ref() };
+    let tools = Tools { pool: &pool, cache: cache.as_ref(), monitor: None };
     for (name, model) in &found.models {
         failures += load_model(name, model, tools, show);
     }
@@ -115,7 +108,7 @@ fn load_version(
         generation: 1,
         in_service: None,
     };
-    match registry::load(&order, &registry::Settings::default(), tools.cache, tools.pool) {
+    match registry::load(&order, &registry::Settings::default(), tools) {
         Ok(version) => {
             show(&version, found);
             true

@@ -16,6 +16,8 @@ const SMALLEST_HEAD: usize = 4096;
 
 const MODEL_CONTROL: &str = "follow the directories, load only what is asked for on the admin port, or load once";
 
+const GRPC_OUTPUTS: &str = "answer typed requests typed and raw ones raw, or all raw as Triton does";
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -37,6 +39,8 @@ pub struct Config {
     pub grace: Duration,
     pub log_format: LogFormat,
     pub log: String,
+    /// Where the server keeps what must outlive it.
+    pub state: PathBuf,
     /// What may wait over all models.
     pub queued: batcher::Limits,
     pub front: front::Settings,
@@ -55,6 +59,7 @@ impl Default for Config {
             grace: Duration::from_secs(30),
             log_format: LogFormat::Auto,
             log: "info".to_owned(),
+            state: PathBuf::from("state"),
             queued: batcher::Limits::default(),
             front: front::Settings::default(),
             registry: registry::Settings::default(),
@@ -159,7 +164,9 @@ pub const KEYS: &[Key] = &[
                 "none" => Ok(Control::None),
                 other => Err(format!("expected poll, explicit or none, got '{other}'")),
             },
-        )
+        )?;
+        config.front.control = config.registry.control == Control::Explicit;
+        Ok(())
     }),
     key("settle", "TIME", "200ms", "how long files must be quiet before they are read", |config, texts| {
         put(&mut config.registry.settle, text::duration(one(texts)))
@@ -179,9 +186,10 @@ pub const KEYS: &[Key] = &[
         "state",
         "DIR",
         "state",
-        "aliases, traffic plans and the audit log; written at the first change",
+        "directory for what must outlive the server: traffic plans, the audit log, what monitoring has seen",
         |config, texts| {
-            config.traffic.state = Some(PathBuf::from(one(texts)));
+            config.state = PathBuf::from(one(texts));
+            config.traffic.state = Some(config.state.clone());
             Ok(())
         },
     ),
@@ -195,6 +203,32 @@ pub const KEYS: &[Key] = &[
             Ok(())
         },
     ),
+    key("monitor", "on|off", "on", "watch inputs and predictions of the models for drift", |config, texts| {
+        put(
+            &mut config.registry.monitor.enabled,
+            match one(texts) {
+                "on" => Ok(true),
+                "off" => Ok(false),
+                other => Err(format!("expected on or off, got '{other}'")),
+            },
+        )
+    }),
+    key(
+        "monitor-pane",
+        "TIME",
+        "60s",
+        "the shortest window that monitoring can tell from the next",
+        |config, texts| {
+            let pane = text::duration(one(texts)).and_then(|pane| match pane.as_millis() {
+                100..=60_000 => Ok(pane),
+                _ => Err(format!("expected 100ms to 60s, got {}", humantime::format_duration(pane))),
+            });
+            put(&mut config.registry.monitor.pane, pane)
+        },
+    ),
+    key("monitor-series", "N", "5000", "series of single features that metrics may show", |config, texts| {
+        put(&mut config.registry.monitor.series, at_least_one(texts))
+    }),
     key("drain-delay", "TIME", "0s", "after SIGTERM, serve on this long while not ready", |config, texts| {
         put(&mut config.drain_delay, text::duration(one(texts)))
     }),
@@ -216,6 +250,16 @@ pub const KEYS: &[Key] = &[
             _ => Err(format!("expected at most {DEEPEST}, got {depth}: each level takes stack")),
         });
         put(&mut config.front.max_json_depth, depth)
+    }),
+    key("grpc-outputs", "mirror|raw", "mirror", GRPC_OUTPUTS, |config, texts| {
+        put(
+            &mut config.front.grpc_always_raw,
+            match one(texts) {
+                "mirror" => Ok(false),
+                "raw" => Ok(true),
+                other => Err(format!("expected mirror or raw, got '{other}'")),
+            },
+        )
     }),
     key("max-connections", "N", "10000", "open connections per port", |config, texts| {
         put(&mut config.front.limits.connections, at_least_one(texts))

@@ -1,6 +1,6 @@
 //! The contract between a model and whoever runs it.
 
-use super::Signature;
+use super::{Extras, Signature};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
@@ -34,6 +34,30 @@ pub trait Session: Send {
     /// the signature's outputs in its order. Any number of rows is run without optimising again.
     /// A failed run leaves the session fit for the next one; a panicked one is thrown away.
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError>;
+
+    /// The same for a request that asks for some of [`Signature::extras`]: they stand behind the
+    /// outputs, as [`Signature::answered`] lists them.
+    fn run_asked(&mut self, inputs: &[Tensor], extras: Extras) -> Result<Vec<Tensor>, RunError> {
+        match extras.is_empty() {
+            true => self.run(inputs),
+            false => Err(RunError::Engine("this model has no extra outputs".into())),
+        }
+    }
+}
+
+/// What a request asks of a model.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// In the signature's order.
+    pub inputs: Vec<Tensor>,
+    /// Some of [`Signature::extras`].
+    pub extras: Extras,
+}
+
+impl From<Vec<Tensor>> for Asked {
+    fn from(inputs: Vec<Tensor>) -> Self {
+        Self { inputs, extras: Extras::NONE }
+    }
 }
 
 /// Why a run gave no answer.

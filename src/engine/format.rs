@@ -2,7 +2,7 @@
 
 use super::cache::Place;
 use super::tabular::native;
-use super::{LoadError, Loaded, onnx};
+use super::{Extras, LoadError, Loaded, onnx};
 
 /// The format of a model file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,22 +49,22 @@ impl Format {
     }
 }
 
-/// Outputs that tree files give beside their answer, where they are asked for.
+/// What a model's owner says of how its file is to be served.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extras {
-    /// The scores before the objective's link: `margin`, FP32, rows x targets.
-    pub margin: bool,
-    /// The leaf that a row reaches in each tree: `leaf`, INT64, rows x trees.
-    pub leaf: bool,
+pub struct Options {
+    /// Outputs that every answer holds. Without these they are there for requests that ask.
+    pub extras: Extras,
+    /// Tree files take rows of FP64, and compare their values as such.
+    pub double: bool,
 }
 
 /// Prepares a model file on the engine that suits it. `place` says where in the cache it belongs.
-pub fn import(format: Format, bytes: &[u8], extras: Extras, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
+pub fn import(format: Format, bytes: &[u8], options: Options, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
     match format {
-        Format::Onnx if extras != Extras::default() => {
-            Err(LoadError::Unsupported("output.extra is for tree files, not for ONNX".into()))
-        }
-        Format::Onnx => onnx::import(bytes, place),
-        _ => native::import(format, bytes, extras, place),
+        Format::Onnx if options.double => Err(LoadError::Unsupported(
+            "input.datatype is for tree files: an ONNX file says itself what it takes".into(),
+        )),
+        Format::Onnx => onnx::import_with(bytes, options.extras, place),
+        _ => native::import(format, bytes, options, place),
     }
 }

@@ -9,6 +9,7 @@
 pub mod cache;
 pub mod conformance;
 mod contract;
+mod extras;
 mod format;
 pub mod golden;
 pub mod onnx;
@@ -16,6 +17,7 @@ mod signature;
 pub mod tabular;
 pub mod tract;
 
-pub use contract::{Choice, LoadError, Loaded, Origin, Prepared, RunError, Session};
-pub use format::{Extras, Format, import};
+pub use contract::{Asked, Choice, LoadError, Loaded, Origin, Prepared, RunError, Session};
+pub use extras::Extras;
+pub use format::{Format, Options, import};
 pub use signature::{BatchAxis, Dim, InputError, Signature, TensorSpec};

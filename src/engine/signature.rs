@@ -2,6 +2,7 @@
 //!
 //! The words of the errors follow Triton's, which users already search for.
 
+use super::Extras;
 use crate::tensor::{DType, Shape, Tensor};
 use crate::text;
 use std::fmt;
@@ -92,6 +93,8 @@ pub enum BatchAxis {
 pub struct Signature {
     pub inputs: Vec<TensorSpec>,
     pub outputs: Vec<TensorSpec>,
+    /// What only answers to those who ask for it hold, in the order of [`Extras::NAMES`].
+    pub extras: Vec<TensorSpec>,
     pub batch: BatchAxis,
 }
 
@@ -99,7 +102,27 @@ impl Signature {
     /// Joins inputs and outputs and tells from their axes whether there is a batch axis.
     pub fn new(inputs: Vec<TensorSpec>, outputs: Vec<TensorSpec>) -> Self {
         let batch = batch_axis(&inputs, &outputs);
-        Self { inputs, outputs, batch }
+        Self { inputs, outputs, extras: Vec::new(), batch }
+    }
+
+    /// The same with extras: those that every answer holds are outputs from now on, the others are
+    /// there on request.
+    pub fn with_extras(mut self, always: Extras, specs: impl Iterator<Item = TensorSpec>) -> Self {
+        let (outputs, extras): (Vec<_>, Vec<_>) = specs.partition(|spec| always.has(&spec.name));
+        self.outputs.extend(outputs);
+        self.extras.extend(extras);
+        self
+    }
+
+    /// The extra of this name, if it is there on request.
+    pub fn extra(&self, name: &str) -> Extras {
+        let there = self.extras.iter().any(|spec| spec.name == name);
+        Extras::named(name).filter(|_| there).unwrap_or_default()
+    }
+
+    /// What the tensors of an answer are to a request that asked for these extras.
+    pub fn answered(&self, extras: Extras) -> impl Iterator<Item = &TensorSpec> {
+        self.outputs.iter().chain(self.extras.iter().filter(move |spec| extras.has(&spec.name)))
     }
 
     pub fn input(&self, name: &str) -> Option<usize> {
@@ -269,6 +292,22 @@ mod tests {
 
     fn x(rows: usize) -> Tensor {
         Tensor::of([rows, 2], vec![0.0f32; rows * 2]).expect("fits")
+    }
+
+    #[test]
+    fn extras_are_outputs_or_wait_to_be_asked_for() {
+        let all = Extras { margin: true, leaf: true };
+        let leaf = Extras { margin: false, leaf: true };
+        let names = |signature: &Signature, extras| -> Vec<String> {
+            signature.answered(extras).map(|spec| spec.name.clone()).collect()
+        };
+        let waiting = signature().with_extras(Extras::NONE, all.specs(1, 3));
+        assert_eq!(names(&waiting, Extras::NONE), ["y"]);
+        assert_eq!(names(&waiting, leaf), ["y", "leaf"]);
+        assert_eq!(names(&waiting, all), ["y", "margin", "leaf"]);
+        let always = signature().with_extras(leaf, all.specs(1, 3));
+        assert_eq!(names(&always, Extras::NONE), ["y", "leaf"]);
+        assert_eq!(names(&always, all), ["y", "leaf", "margin"], "what every answer holds comes first");
     }
 
     fn city(rows: usize) -> Tensor {

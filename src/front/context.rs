@@ -3,8 +3,8 @@
 use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
 use super::reply::{ApiError, Reply, json};
 use crate::batcher::Timing;
-use crate::registry::{Protocol, Version};
-use crate::router::Routed;
+use crate::registry::{Protocol, Version, nanoseconds};
+use crate::router::{Call, Routed};
 use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
@@ -18,47 +18,71 @@ const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-timeout-ms");
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A request as far as it is the same in all protocols.
+#[derive(Clone)]
 pub struct Context {
     /// When its head was read.
     started: Instant,
     /// When its body was read: from then on the server's own time counts.
     pub received: Instant,
     /// The time that the caller's header gives it, from the head on.
-    pub asked: Option<Duration>,
+    pub timeout: Option<Duration>,
     pub ids: Ids,
     /// Its body, where the choice of a version needed it.
     pub body: Option<Bytes>,
+    /// How long its inputs took to be read, and its run, where there was one.
+    pub ran: Option<(Duration, Timing)>,
 }
 
 impl Context {
     pub fn new(headers: &HeaderMap) -> Self {
         let started = Instant::now();
-        Self { started, received: started, asked: None, ids: Ids::new(headers), body: None }
+        Self { started, received: started, timeout: None, ids: Ids::new(headers), ran: None, body: None }
+    }
+
+    /// The context of one more request in the same call: ids of its own, the time of the call.
+    pub fn next(&self) -> Self {
+        Self { received: Instant::now(), ids: Ids::new(&HeaderMap::new()), ran: None, body: None, ..self.clone() }
+    }
+
+    /// Limits the time further, from the head on.
+    pub fn limit(&mut self, time: Option<Duration>) {
+        self.timeout = shorter(self.timeout, time);
+    }
+
+    /// From now on the server's own time counts.
+    pub fn message_is_here(&mut self) {
+        self.received = Instant::now();
     }
 
     /// Reads the header by which a caller limits the time.
     pub fn read_timeout(&mut self, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.asked = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
+        self.timeout = headers.get(TIMEOUT_MS).map(milliseconds).transpose()?;
         Ok(())
     }
 
     /// When the answer has to be there: what the caller asked for (in a header, in the body), else
     /// what the model allows.
     pub fn deadline(&self, in_body: Option<Duration>, version: &Version) -> Instant {
-        let shortest = match (self.asked, in_body) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        match shortest {
+        match shorter(self.timeout, in_body) {
             Some(time) => self.started + time.min(LONGEST),
             None => self.received + version.lane.settings().deadline.min(LONGEST),
         }
     }
 
+    /// What goes with what is asked.
+    pub fn call(&self, deadline: Instant) -> Call<'_> {
+        Call { id: self.ids.prediction.as_bytes(), received: self.received, deadline }
+    }
+
     /// Wraps a prediction's body with the headers that every one has.
     pub fn success(&self, version: &Version, timing: Timing, body: Vec<u8>) -> Reply {
         let mut reply = json(StatusCode::OK, body);
-        let headers = reply.headers_mut();
+        self.tell(reply.headers_mut(), version, timing);
+        reply
+    }
+
+    /// Adds the headers that every prediction has.
+    pub fn tell(&self, headers: &mut HeaderMap, version: &Version, timing: Timing) {
         headers.insert(REQUEST_ID, self.ids.request.clone());
         headers.insert(PREDICTION_ID, self.ids.prediction.clone());
         if let Ok(name) = HeaderValue::from_str(&version.name) {
@@ -67,7 +91,13 @@ impl Context {
         if let Ok(timing) = HeaderValue::from_bytes(&server_timing(timing, self.received.elapsed())) {
             headers.insert(SERVER_TIMING, timing);
         }
-        reply
+    }
+}
+
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 
@@ -111,15 +141,18 @@ impl<'a> Flight<'a> {
         Self { routed, protocol, ended: false }
     }
 
-    pub fn end(mut self, result: &Result<Reply, ApiError>, received: Instant) {
+    pub fn end<T>(mut self, result: &Result<T, ApiError>, context: &Context) {
         self.ended = true;
-        let (latency, stats) = (received.elapsed(), &self.routed.stats);
+        let (stats, total) = (&self.routed.stats, context.received.elapsed());
         let status = result.as_ref().map_or_else(|error| error.status().as_u16(), |_| 200);
         if status == 200 {
-            stats.latency.observe_duration(latency);
+            let (input, timing) = context.ran.unwrap_or_default();
+            stats.answered(total, input, timing.queue, timing.compute);
+        } else {
+            stats.fail_ns.add(nanoseconds(total));
         }
         stats.count(self.protocol, status);
-        self.routed.ended(status, latency);
+        self.routed.ended(status, total);
     }
 }
 

@@ -5,7 +5,7 @@
 //! while such a body is awaited, and the body pays it back with every piece that it delivers. A body
 //! whose length is announced has no framing, so it is not counted; nor is HTTP/2, which bounds its frames.
 
-use super::connection::Pulse;
+use super::connection::{Busy, Pulse};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::{Error, Request, Version};
@@ -79,12 +79,18 @@ impl Overhead {
 /// A request's body.
 pub struct Incoming {
     body: hyper::body::Incoming,
+    pulse: Arc<Pulse>,
     /// Only where the body comes in chunks.
-    counted: Option<Arc<Pulse>>,
+    counted: bool,
     broken: bool,
 }
 
 impl Incoming {
+    /// Keeps the connection from counting as idle, for a body that outlives its answer's head.
+    pub(super) fn busy(&self) -> Busy {
+        self.pulse.request()
+    }
+
     /// Whether the body has broken off: no later request can be told from what is left of it.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
@@ -95,9 +101,10 @@ impl Incoming {
         let is_chunked = |body: &hyper::body::Incoming| body.size_hint().exact().is_none();
         let counted = request.version() <= Version::HTTP_11 && is_chunked(request.body());
         request.map(|body| {
-            let counted = counted.then(|| pulse.clone());
-            counted.iter().for_each(|pulse| pulse.framing.start());
-            Self { body, counted, broken: false }
+            if counted {
+                pulse.framing.start();
+            }
+            Self { body, pulse: pulse.clone(), counted, broken: false }
         })
     }
 }
@@ -108,7 +115,8 @@ impl Body for Incoming {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let (Some(pulse), Poll::Ready(frame)) = (&self.counted, &polled) {
+        if let (true, Poll::Ready(frame)) = (self.counted, &polled) {
+            let pulse = &self.pulse;
             match frame {
                 Some(Ok(frame)) => pulse.framing.delivered(frame.data_ref().map_or(0, Bytes::len)),
                 // After an error the connection ends; the next request is none of this body's.

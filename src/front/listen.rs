@@ -5,7 +5,7 @@ use super::incoming::Incoming;
 use super::reply::{ApiError, Cause};
 use super::socket::Felt;
 use bytes::Bytes;
-use http_body_util::Full;
+use hyper::body::Body;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -33,6 +33,8 @@ const TOLD: usize = 256;
 /// What every HTTP/2 connection begins with.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0";
 
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
 /// A bound socket that serves nothing yet.
 pub struct Listener(StdListener);
 
@@ -54,7 +56,7 @@ impl Listener {
 /// Serves HTTP/1.1 and HTTP/2 on one socket until `stop` turns true, then finishes what is open:
 /// requests in hand are answered, idle connections linger a moment and are closed. Returns when the
 /// last connection is gone.
-pub async fn serve_connections<S, F>(
+pub async fn serve_connections<S, F, B>(
     listener: Listener,
     answer: S,
     limits: Limits,
@@ -63,7 +65,9 @@ pub async fn serve_connections<S, F>(
 ) -> std::io::Result<()>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
     let listener = TcpListener::from_std(listener.0)?;
     let door = Door { connections: Connections::new(limits), graceful: GracefulShutdown::new(), answer, accepted };
@@ -96,10 +100,12 @@ where
 
 /// Closes the socket without resetting connections that the kernel has made already, or is about to.
 /// In the end it is asked directly: tokio may not have heard of the last ones yet.
-async fn close<S, F>(listener: TcpListener, door: &Door<S>) -> std::io::Result<()>
+async fn close<S, F, B>(listener: TcpListener, door: &Door<S>) -> std::io::Result<()>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
     refuse_newcomers(&listener);
     let last = async {
@@ -170,12 +176,14 @@ struct Door<S> {
     accepted: metrics::Counter,
 }
 
-impl<S, F> Door<S>
-where
-    S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
-{
-    fn open(&self, stream: TcpStream) {
+impl<S> Door<S> {
+    fn open<F, B>(&self, stream: TcpStream)
+    where
+        S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+        F: Future<Output = Response<B>> + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         self.accepted.increment(1);
         // Answers are small and written whole: waiting for more to send only delays them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -233,16 +241,18 @@ where
     }
 }
 
-async fn serve<S, F>(
+async fn serve<S, F, B>(
     stream: TcpStream,
     pulse: &Arc<Pulse>,
     answer: S,
     limits: &Limits,
     watcher: hyper_util::server::graceful::Watcher,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+) -> Result<(), BoxError>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
 {
     let is_http2 = speaks_http2(&stream).await?;
     let service = service_fn({

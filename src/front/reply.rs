@@ -9,7 +9,7 @@ use crate::text;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 
 /// A finished answer.
 pub type Reply = Response<Full<Bytes>>;
@@ -42,6 +42,8 @@ pub enum Cause {
     TooLarge,
     /// The body is in a form that is not read.
     MediaType,
+    /// A value that the model's owner does not allow.
+    Contract,
     /// Too much is waiting already: try again.
     QueueFull,
     /// The model is known but does not serve now.
@@ -69,7 +71,7 @@ const fn row(cause: Cause, status: StatusCode, grpc: u8, code: &'static str, ret
 }
 
 /// The table.
-pub const TABLE: [Row; 16] = [
+pub const TABLE: [Row; 17] = [
     row(Cause::BadRequest, StatusCode::BAD_REQUEST, 3, "INVALID_ARGUMENT", false),
     row(Cause::Unauthenticated, StatusCode::UNAUTHORIZED, 16, "UNAUTHENTICATED", false),
     row(Cause::Forbidden, StatusCode::FORBIDDEN, 7, "PERMISSION_DENIED", false),
@@ -81,6 +83,7 @@ pub const TABLE: [Row; 16] = [
     row(Cause::SlowRequest, StatusCode::REQUEST_TIMEOUT, 4, "REQUEST_TIMEOUT", false),
     row(Cause::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, 8, "TOO_LARGE", false),
     row(Cause::MediaType, StatusCode::UNSUPPORTED_MEDIA_TYPE, 3, "UNSUPPORTED_MEDIA_TYPE", false),
+    row(Cause::Contract, StatusCode::UNPROCESSABLE_ENTITY, 3, "CONTRACT_VIOLATED", false),
     row(Cause::QueueFull, StatusCode::SERVICE_UNAVAILABLE, 14, "QUEUE_FULL", true),
     row(Cause::NotReady, StatusCode::SERVICE_UNAVAILABLE, 14, "NOT_READY", true),
     row(Cause::Deadline, StatusCode::GATEWAY_TIMEOUT, 4, "DEADLINE_EXCEEDED", false),
@@ -96,10 +99,10 @@ impl Cause {
 }
 
 /// Letters of an answer's words: a caller's own text may be in them, and is not sent back whole.
-const LONGEST_MESSAGE: usize = 600;
+pub const LONGEST_MESSAGE: usize = 600;
 const LONGEST_FIELD: usize = 100;
 /// How long a refused caller is asked to wait.
-const RETRY_AFTER_MS: u64 = 1000;
+pub const RETRY_AFTER_MS: u64 = 1000;
 
 /// A refusal: its cause, its words, and what the words are about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,8 +155,13 @@ impl ApiError {
 
     pub fn reply(&self, ids: &Ids) -> Reply {
         let mut reply = json(self.status(), self.body(ids.request_text()));
-        let headers = reply.headers_mut();
-        headers.insert(REQUEST_ID, ids.request.clone());
+        reply.headers_mut().insert(REQUEST_ID, ids.request.clone());
+        self.add_headers(reply.headers_mut());
+        reply
+    }
+
+    /// When to try again, who may ask, and how.
+    pub fn add_headers(&self, headers: &mut HeaderMap) {
         if self.cause.row().retry {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_MS.div_ceil(1000)));
         }
@@ -163,7 +171,6 @@ impl ApiError {
         if let Some(allow) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        reply
     }
 }
 
@@ -223,6 +230,9 @@ impl From<PredictError> for ApiError {
     fn from(error: PredictError) -> Self {
         match error {
             PredictError::Input(error) => error.into(),
+            PredictError::Contract(broken) => {
+                Self { field: Some(broken.column.clone()), ..Self::new(Cause::Contract, broken.to_string()) }
+            }
             PredictError::Batch(error) => error.into(),
         }
     }
@@ -231,7 +241,6 @@ impl From<PredictError> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::HeaderMap;
 
     #[test]
     fn the_table_has_each_cause_once() {

@@ -23,13 +23,50 @@ pub enum Route<'a> {
     OipModel(Named<'a>),
     OipModelReady(Named<'a>),
     OipInfer(Named<'a>),
+    Config(Named<'a>),
+    /// Without a model: of all of them.
+    Stats(Named<'a>),
+    Repository(Repository<'a>),
+    V1Infer(Task, Named<'a>),
+    V1(V1<'a>),
+    /// MLflow's and SageMaker's predictions.
+    Invocations,
+    Ping,
+    Version,
     Predict(Named<'a>),
+}
+
+/// What a model is asked to do by TF Serving's verbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    Predict,
+    Classify,
+    Regress,
+}
+
+/// Facts by the first protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum V1<'a> {
+    Alive,
+    Models,
+    Status(Named<'a>),
+    Metadata(Named<'a>),
+}
+
+/// What is asked of the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repository<'a> {
+    Index,
+    Load(Cow<'a, str>),
+    Unload(Cow<'a, str>),
 }
 
 impl Route<'_> {
     fn takes(&self) -> &'static str {
         match self {
-            Self::OipInfer(_) | Self::Predict(_) => "POST",
+            Self::OipInfer(_) | Self::Predict(_) | Self::Repository(_) | Self::V1Infer(..) | Self::Invocations => {
+                "POST"
+            }
             _ => "GET, HEAD",
         }
     }
@@ -55,6 +92,10 @@ fn find<'a>(path: &'a str) -> Result<Option<Route<'a>>, ApiError> {
         "/predict" => return Ok(Some(Route::Predict(Named { model: None, version: None }))),
         "/livez" => return Ok(Some(Route::Live)),
         "/readyz" | "/health" => return Ok(Some(Route::Ready)),
+        "/invocations" => return Ok(Some(Route::Invocations)),
+        "/ping" => return Ok(Some(Route::Ping)),
+        "/version" => return Ok(Some(Route::Version)),
+        "/" => return Ok(Some(Route::V1(V1::Alive))),
         _ => {}
     }
     let mut parts = [""; 7];
@@ -76,21 +117,63 @@ fn find<'a>(path: &'a str) -> Result<Option<Route<'a>>, ApiError> {
         ["v2", "health", "live"] => Route::OipLive,
         ["v2", "health", "ready"] => Route::OipReady,
         ["v2", "models"] => Route::OipModels,
+        ["v2", "models", "stats"] => Route::Stats(Named { model: None, version: None }),
         ["v2", "models", m] => Route::OipModel(named(m, None)?),
         ["v2", "models", m, "ready"] => Route::OipModelReady(named(m, None)?),
+        ["v2", "models", m, "config"] => Route::Config(named(m, None)?),
+        ["v2", "models", m, "stats"] => Route::Stats(named(m, None)?),
         ["v2", "models", m, "infer"] => Route::OipInfer(named(m, None)?),
         ["v2", "models", m, "versions", v] => Route::OipModel(named(m, Some(v))?),
         ["v2", "models", m, "versions", v, "ready"] => Route::OipModelReady(named(m, Some(v))?),
+        ["v2", "models", m, "versions", v, "config"] => Route::Config(named(m, Some(v))?),
+        ["v2", "models", m, "versions", v, "stats"] => Route::Stats(named(m, Some(v))?),
         ["v2", "models", m, "versions", v, "infer"] => Route::OipInfer(named(m, Some(v))?),
+        ["v1", "models"] | ["v1", "models", ""] => Route::V1(V1::Models),
+        ["v1", "models", rest @ ..] => return first_protocol(rest),
+        ["v2", "repository", "index"] => Route::Repository(Repository::Index),
+        ["v2", "repository", "models", m, "load"] => Route::Repository(Repository::Load(decode(m)?)),
+        ["v2", "repository", "models", m, "unload"] => Route::Repository(Repository::Unload(decode(m)?)),
         _ => return Ok(None),
     }))
+}
+
+/// `NAME`, `NAME/versions/V`, `NAME/labels/L`, each with `/metadata` or a verb behind a colon.
+fn first_protocol<'a>(parts: &[&'a str]) -> Result<Option<Route<'a>>, ApiError> {
+    let (last, before) = match parts.split_last() {
+        Some((last, before)) => (*last, before),
+        None => return Ok(None),
+    };
+    let (last, verb) = match last.rsplit_once(':') {
+        Some((name, verb)) => (name, Some(verb)),
+        None => (last, None),
+    };
+    let named = |parts: &[&'a str]| -> Result<Option<Named<'a>>, ApiError> {
+        Ok(match parts {
+            [m] => Some(Named { model: Some(decode(m)?), version: None }),
+            [m, "versions" | "labels", v] => Some(Named { model: Some(decode(m)?), version: Some(decode(v)?) }),
+            _ => None,
+        })
+    };
+    if (last, verb) == ("metadata", None) && !before.is_empty() {
+        return Ok(named(before)?.map(|named| Route::V1(V1::Metadata(named))));
+    }
+    let whole: Vec<&str> = before.iter().copied().chain([last]).collect();
+    let Some(named) = named(&whole)? else { return Ok(None) };
+    Ok(match verb {
+        None => Some(Route::V1(V1::Status(named))),
+        Some("predict") => Some(Route::V1Infer(Task::Predict, named)),
+        Some("classify") => Some(Route::V1Infer(Task::Classify, named)),
+        Some("regress") => Some(Route::V1Infer(Task::Regress, named)),
+        Some(_) => None,
+    })
 }
 
 fn unknown(path: &str) -> ApiError {
     let path = crate::text::shorten(path, 80);
     let words = format!(
         "no such path: {path}. The data port has POST /predict, POST /models/NAME[/versions/V]/predict, \
-         /v2/models/NAME[/versions/V][/ready|/infer], /v2, /livez, /readyz, /health"
+         /v2/models/NAME[/versions/V][/ready|/infer|/config|/stats], /v2/repository, /v2, \
+         /v1/models/NAME[/versions/V][:predict|/metadata], POST /invocations, /ping, /version, /livez, /readyz, /health"
     );
     ApiError { field: Some("path".into()), ..ApiError::new(Cause::NotFound, words) }
 }
@@ -140,7 +223,7 @@ mod tests {
 
     #[test]
     fn wrong_paths_and_methods_are_told_apart() {
-        for path in ["/", "/v3", "/v2/models/m/explain", "/models/m", "/a/b/c/d/e/f/g/h/i"] {
+        for path in ["/v3", "/v2/models/m/explain", "/models/m", "/a/b/c/d/e/f/g/h/i"] {
             assert_eq!(get(path).map_err(|error| error.cause), Err(Cause::NotFound), "{path}");
         }
         let error = get("/predict").expect_err("GET on a POST path");

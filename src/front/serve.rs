@@ -1,22 +1,26 @@
 //! The data port: one request to one reply.
 
 use super::context::{Context, Flight};
+use super::grpc::{Answered, is_grpc};
 use super::ids::REQUEST_ID;
 use super::incoming::Incoming;
 use super::reply::{ApiError, Cause, Reply, TABLE};
 use super::route::{Named, Route, route};
-use super::{Settings, body, oip, plain, probes};
+use super::{Settings, body, mlflow, oip, pack, plain, probes};
+use crate::batcher::Answer;
+use crate::engine::Asked;
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
 use crate::router::{self, Asker, Body as Seen, Choice, Names, Routed};
 use crate::sync::Lifecycle;
 use crate::tensor::Tensor;
 use bytes::Bytes;
+use http_body_util::Either;
 use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Everything a request on the data port needs.
 pub struct Front {
@@ -34,15 +38,29 @@ impl Front {
     }
 
     /// Answers any request; whatever goes wrong becomes a reply.
-    pub async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
+        match is_grpc(request.headers()) {
+            true => self.call(request).await,
+            false => self.rest(request).await.map(Either::Left),
+        }
+    }
+
+    async fn rest(&self, request: Request<Incoming>) -> Reply {
         let version = request.version();
         let (parts, mut incoming) = request.into_parts();
         let mut context = Context::new(&parts.headers);
         let result = self.dispatch(&parts.method, parts.uri.path(), &parts.headers, &mut incoming, &mut context).await;
         let mut reply = match result {
             Ok(reply) => reply,
-            Err(error) => self.refuse(&error, &context),
+            Err(error) => {
+                self.note(&error, &context);
+                match parts.uri.path() {
+                    "/invocations" => mlflow::refusal(&error, &context.ids),
+                    _ => error.reply(&context.ids),
+                }
+            }
         };
+        reply = pack::pack(&parts.headers, reply);
         let unread = !incoming.is_end_stream() && !body::discard(&mut incoming).await;
         if version <= HttpVersion::HTTP_11 && (unread || self.life.is_leaving()) {
             // Says that the connection ends with this answer, so that no later request meets a closed one.
@@ -51,7 +69,8 @@ impl Front {
         reply
     }
 
-    fn refuse(&self, error: &ApiError, context: &Context) -> Reply {
+    /// Counts and logs a refusal.
+    pub(super) fn note(&self, error: &ApiError, context: &Context) {
         if let Some(at) = TABLE.iter().position(|row| row.cause == error.cause) {
             self.rejected[at].increment(1);
         }
@@ -60,7 +79,11 @@ impl Front {
         } else {
             tracing::debug!(request_id = context.ids.request_text(), error = error.message, "refused");
         }
-        error.reply(&context.ids)
+    }
+
+    /// Whether requests can be answered, now and for a while.
+    pub(super) fn is_ready(&self) -> bool {
+        self.registry.readiness().ready && !self.life.is_leaving()
     }
 
     async fn dispatch(
@@ -76,20 +99,39 @@ impl Front {
                 let routed = self.route(&named, headers, incoming, context).await?;
                 let flight = Flight::new(&routed, Protocol::Plain);
                 let result = self.plain(&routed, headers, incoming, context).await;
-                flight.end(&result, context.received);
+                flight.end(&result, context);
                 result
             }
             Route::OipInfer(named) => {
                 let routed = self.route(&named, headers, incoming, context).await?;
                 let flight = Flight::new(&routed, Protocol::Oip);
                 let result = self.infer(&routed, headers, incoming, context).await;
-                flight.end(&result, context.received);
+                flight.end(&result, context);
                 result
             }
-            other => self.facts(other).map(|mut reply| {
+            Route::V1Infer(task, named) => {
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::V1);
+                let result = self.v1(&routed, task, headers, incoming, context).await;
+                flight.end(&result, context);
+                result
+            }
+            Route::Invocations => {
+                let named = Named { model: None, version: None };
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::Mlflow);
+                let result = self.invoke(&routed, headers, incoming, context).await;
+                flight.end(&result, context);
+                result
+            }
+            other => {
+                let mut reply = match other {
+                    Route::Repository(asked) => self.repository(asked, headers, incoming, context).await?,
+                    other => self.facts(other)?,
+                };
                 reply.headers_mut().insert(REQUEST_ID, context.ids.request.clone());
-                reply
-            }),
+                Ok(reply)
+            }
         }
     }
 
@@ -115,7 +157,7 @@ impl Front {
         }
     }
 
-    fn choose_for(
+    pub(super) fn choose_for(
         &self,
         named: &Named<'_>,
         headers: &HeaderMap,
@@ -127,7 +169,7 @@ impl Front {
     }
 
     /// Reads the body, and from then on counts the time that the model may take.
-    async fn body(
+    pub(super) async fn body(
         &self,
         headers: &HeaderMap,
         incoming: &mut Incoming,
@@ -137,7 +179,7 @@ impl Front {
             return Ok(bytes);
         }
         context.read_timeout(headers)?;
-        let time = context.asked.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
+        let time = context.timeout.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
         context.received = Instant::now();
         Ok(bytes)
@@ -152,29 +194,27 @@ impl Front {
     ) -> Result<Reply, ApiError> {
         accept_json(headers)?;
         let bytes = self.body(headers, incoming, context).await?;
-        let deadline = context.deadline(None, routed);
         let request = plain::parse(&bytes, routed, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
-        let (answer, _) = router::predict(routed, request.inputs, deadline).await?;
-        let body = plain::write(routed, &answer.outputs, rows, context.ids.prediction_text())?;
+        let plain::Parsed { inputs, extras } = request;
+        let answer = self.compute(routed, Asked { inputs, extras }, None, context).await?;
+        let body = plain::write(routed, &answer.outputs, extras, rows, context.ids.prediction_text())?;
         Ok(context.success(routed, answer.timing, body))
     }
 
-    async fn infer(
+    /// Runs a checked request. All protocols end here.
+    pub(super) async fn compute(
         &self,
         routed: &Routed,
-        headers: &HeaderMap,
-        incoming: &mut Incoming,
+        asked: impl Into<Asked>,
+        timeout: Option<Duration>,
         context: &mut Context,
-    ) -> Result<Reply, ApiError> {
-        oip::refuse_binary(headers)?;
-        accept_json(headers)?;
-        let bytes = self.body(headers, incoming, context).await?;
-        let request = oip::parse(&bytes, routed.signature(), self.settings.max_json_depth)?;
-        let deadline = context.deadline(request.timeout, routed);
-        let (answer, _) = router::predict(routed, request.inputs, deadline).await?;
-        let body = oip::write(routed, &answer.outputs, &request.wanted, request.id.as_deref(), &context.ids);
-        Ok(context.success(routed, answer.timing, body))
+    ) -> Result<Answer, ApiError> {
+        let deadline = context.deadline(timeout, routed);
+        let input = context.received.elapsed();
+        let (answer, _) = router::predict(routed, asked, context.call(deadline)).await?;
+        context.ran = Some((input, answer.timing));
+        Ok(answer)
     }
 
     /// Probes and metadata.
@@ -187,16 +227,22 @@ impl Front {
             Route::OipModels => Ok(oip::models(&self.registry.catalog())),
             Route::OipModel(named) => {
                 let version = self.choose(&named)?;
-                let catalog = self.registry.catalog();
-                Ok(oip::model(&version, catalog.get(version.model.as_str()).map(AsRef::as_ref)))
+                Ok(oip::model(&version, &self.registry.catalog()))
             }
-            Route::OipModelReady(named) => self.choose(&named).map(|version| oip::model_ready(&version)),
-            Route::Predict(_) | Route::OipInfer(_) => Err(ApiError::new(Cause::Internal, "routed twice")),
+            Route::OipModelReady(named) => oip::model_ready(&named, self.choose(&named)),
+            Route::Config(named) => self.model_config(&named),
+            Route::Stats(named) => self.model_stats(&named),
+            Route::V1(asked) => self.v1_facts(asked),
+            Route::Ping => Ok(self.ping()),
+            Route::Version => Ok(self.version()),
+            Route::Predict(_) | Route::OipInfer(_) | Route::Repository(_) | Route::V1Infer(..) | Route::Invocations => {
+                Err(ApiError::new(Cause::Internal, "routed twice"))
+            }
         }
     }
 
     /// The version that a path names, or the default one.
-    fn choose(&self, named: &Named<'_>) -> Result<Arc<Version>, ApiError> {
+    pub(super) fn choose(&self, named: &Named<'_>) -> Result<Arc<Version>, ApiError> {
         let routed = router::choose_without_plan(&self.registry.catalog(), self.names(named))?;
         Ok(routed.version().clone())
     }
@@ -214,7 +260,7 @@ impl Front {
 const CURL_DEFAULT: &str = "application/x-www-form-urlencoded";
 
 /// JSON, or nothing said about the type, or curl's default for it.
-fn accept_json(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn accept_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     if value == "application/json" {
         return Ok(());

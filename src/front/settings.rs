@@ -13,6 +13,10 @@ pub struct Settings {
     pub default_model: Option<String>,
     /// From the end of a request's head to the end of its body.
     pub body_time: Duration,
+    /// Whether gRPC answers are raw bytes also where the request was typed.
+    pub grpc_always_raw: bool,
+    /// Whether models may be loaded and unloaded through the data port.
+    pub control: bool,
     pub limits: Limits,
 }
 
@@ -23,6 +27,8 @@ impl Default for Settings {
             max_json_depth: 64,
             default_model: None,
             body_time: Duration::from_secs(30),
+            grpc_always_raw: false,
+            control: false,
             limits: Limits::default(),
         }
     }

@@ -3,6 +3,8 @@
 use super::{JsonError, Kind, Reader};
 use crate::tensor::{DType, Data, Element};
 use crate::text::shorten;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use half::{bf16, f16};
 use std::sync::Arc;
 
@@ -166,8 +168,25 @@ fn truth(reader: &mut Reader<'_>) -> Result<bool, ElementError> {
 fn text(reader: &mut Reader<'_>) -> Result<Arc<str>, ElementError> {
     match reader.peek()? {
         Kind::String => Ok(Arc::from(reader.string()?)),
+        Kind::Object => base64(reader),
         _ => Err(mismatch(reader, "a string for BYTES")),
     }
+}
+
+/// `{"b64": ".."}`: text that travels as bytes in base64, as TF Serving's clients write it.
+fn base64(reader: &mut Reader<'_>) -> Result<Arc<str>, ElementError> {
+    let wrong =
+        |got: &str| ElementError::Type { expected: "{\"b64\": \"..\"} with UTF-8 text".into(), got: got.into() };
+    let mut decoded = None;
+    reader.object(|reader, key| {
+        if key != "b64" || decoded.is_some() || reader.peek()? != Kind::String {
+            return Err(wrong("another object"));
+        }
+        decoded = Some(STANDARD.decode(reader.string()?.as_bytes()).map_err(|_| wrong("what is not base64"))?);
+        Ok(())
+    })?;
+    let bytes = decoded.ok_or_else(|| wrong("an empty object"))?;
+    String::from_utf8(bytes).map(Arc::from).map_err(|_| wrong("other bytes"))
 }
 
 #[cfg(test)]
@@ -218,5 +237,9 @@ mod tests {
         assert!(read(DType::Bool, "\"true\"").is_err());
         assert!(read(DType::Str, "5").is_err());
         assert!(read(DType::Str, "null").is_err());
+        assert!(matches!(read(DType::Str, r#"{"b64": "YcOk"}"#), Ok(Data::Str(v)) if &*v[0] == "a\u{e4}"));
+        for bad in ["{}", r#"{"b64": 5}"#, r#"{"b64": "%"}"#, r#"{"b64": "/w=="}"#, r#"{"b64": "", "x": 1}"#] {
+            assert!(read(DType::Str, bad).is_err(), "{bad}");
+        }
     }
 }

@@ -79,6 +79,11 @@ impl Histogram {
         self.observe(u64::try_from(value.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    /// The sum of all values, in the histogram's whole units.
+    pub fn sum(&self) -> u64 {
+        self.sum.load(Relaxed)
+    }
+
     pub fn count(&self) -> u64 {
         self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
     }

@@ -41,6 +41,26 @@ pub const MODEL_INFO: Family = ("tidegate_model_info", "Loaded versions: engine,
 pub const MODEL_LOAD: Family = ("tidegate_model_load_seconds", "How long the version took to load, check and warm up.");
 pub const MODEL_MEMORY: Family = ("tidegate_model_memory_bytes", "Estimated memory held by the version.");
 pub const MODEL_READY: Family = ("tidegate_model_ready", "1 while the model serves a version.");
+pub const SAMPLES: Family = ("tidegate_samples_total", "Rows that monitoring has taken.");
+pub const SAMPLES_DROPPED: Family = (
+    "tidegate_samples_dropped_total",
+    "Rows of the sample that were lost: ring (the collector was behind), request (too many rows in one).",
+);
+pub const SAMPLING: Family = ("tidegate_sampling_probability", "Share of rows that monitoring takes now.");
+pub const DRIFT_SCORE: Family = (
+    "tidegate_data_drift_score",
+    "Distance of a column's last hour from its reference, by statistic: psi (less what chance gives), js, ks, w1.",
+);
+pub const MISSING: Family = ("tidegate_data_missing_ratio", "Share of missing values in a column's last hour.");
+pub const DRIFTED: Family = ("tidegate_drifted_features", "Columns with an alarm, by length of window.");
+pub const DRIFT_STATUS: Family = (
+    "tidegate_drift_status",
+    "How a version stands, by length of window: 0 ok, 1 notice, 2 warning, 3 critical, -1 too little seen.",
+);
+pub const VIOLATIONS: Family =
+    ("tidegate_data_quality_violations_total", "Values that break the model's contract, by column and kind.");
+pub const SERIES_DROPPED: Family =
+    ("tidegate_monitor_series_dropped", "Columns left out of the metrics to keep within --monitor-series.");
 
 /// Process-wide families, through the `metrics` facade.
 pub const REJECTED: Family = ("tidegate_rejected_total", "Requests that were refused or failed, by reason.");

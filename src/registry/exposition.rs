@@ -7,7 +7,8 @@ use crate::metrics::{Counter, Exposition, Kind, names};
 use std::sync::Arc;
 
 /// Writes the families of all versions in service.
-pub fn expose(catalog: &Catalog, out: &mut Exposition) {
+/// At most `series` series of single columns are written.
+pub fn expose(catalog: &Catalog, series: usize, out: &mut Exposition) {
     let versions: Vec<Arc<Version>> = catalog
         .sorted()
         .into_iter()
@@ -18,6 +19,7 @@ pub fn expose(catalog: &Catalog, out: &mut Exposition) {
     page.histograms(out);
     page.batches(out);
     page.gauges(out);
+    super::watched::expose(&versions, series, out);
     models(catalog, out);
 }
 
@@ -29,11 +31,11 @@ struct Page<'a> {
 }
 
 /// The labels that every family here has.
-fn labels(version: &Version) -> [(&str, &str); 2] {
+pub(super) fn labels(version: &Version) -> [(&str, &str); 2] {
     [("model", version.model.as_str()), ("version", &version.name)]
 }
 
-fn with<'a>(base: [(&'a str, &'a str); 2], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+pub(super) fn with<'a>(base: [(&'a str, &'a str); 2], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     base.into_iter().chain(more.iter().copied()).collect()
 }
 

@@ -8,10 +8,12 @@ use super::settings::Settings;
 use super::source::{FoundVersion, ModelName, Stamp};
 use super::stats::VersionStats;
 use super::version::{LoadFailure, Version};
+use super::watched;
 use crate::batcher::{Cost, Lane, Pool, Work};
 use crate::engine::cache::{Cache, Place};
 use crate::engine::conformance::{self, Case, Closeness};
 use crate::engine::{self, Dim, Format, Loaded, Prepared, RunError, Session, Signature, golden, tabular};
+use crate::monitor::{Monitor, Subject};
 use crate::sync::memory;
 use crate::tensor::{Data, Tensor};
 use std::io::Read;
@@ -37,18 +39,22 @@ pub struct Order {
     pub in_service: Option<String>,
 }
 
+/// What a load works with.
+#[derive(Clone, Copy)]
+pub struct Tools<'a> {
+    pub pool: &'a Pool,
+    pub cache: Option<&'a Cache>,
+    /// Watches the version, if there is one.
+    pub monitor: Option<&'a Monitor>,
+}
+
 /// Loads a version. A panic of an engine on a strange file ends here, as a reason.
-pub fn load(order: &Order, settings: &Settings, cache: Option<&Cache>, pool: &Pool) -> Result<Version, LoadFailure> {
-    catch_unwind(AssertUnwindSafe(|| load_unguarded(order, settings, cache, pool)))
+pub fn load(order: &Order, settings: &Settings, tools: Tools<'_>) -> Result<Version, LoadFailure> {
+    catch_unwind(AssertUnwindSafe(|| load_unguarded(order, settings, tools)))
         .unwrap_or_else(|_| Err(LoadFailure::Failed("the engine panicked while loading the file".into())))
 }
 
-fn load_unguarded(
-    order: &Order,
-    settings: &Settings,
-    cache: Option<&Cache>,
-    pool: &Pool,
-) -> Result<Version, LoadFailure> {
+fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Result<Version, LoadFailure> {
     let Order { model, found, manifest, generation, in_service } = order;
     let started = Instant::now();
     check_memory(found)?;
@@ -56,8 +62,8 @@ fn load_unguarded(
     if in_service.as_ref() == Some(&files.digest) {
         return Err(LoadFailure::Unchanged);
     }
-    let place = cache.map(|cache| Place { cache, content: &files.model_digest });
-    let loaded = engine::import(files.format, &files.model, manifest.extras, place);
+    let place = tools.cache.map(|cache| Place { cache, content: &files.model_digest });
+    let loaded = engine::import(files.format, &files.model, manifest.options, place);
     let loaded = loaded.map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let prepared = loaded.model.as_ref();
     let row = check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;
@@ -67,6 +73,7 @@ fn load_unguarded(
     let header = if own.is_empty() || files.header.len() == own.len() { &files.header } else { own };
     let features = Features::new(prepared.signature(), &manifest.columns, header).map_err(LoadFailure::Failed)?;
     let roles = Roles::new(prepared.signature(), manifest).map_err(LoadFailure::Failed)?;
+    let contract = watched::contract(manifest.mode, &manifest.rules, &features).map_err(LoadFailure::Failed)?;
     let mut notes = Vec::new();
     let sample = sample(prepared.signature(), &cases);
     let merge = may_merge(&loaded, &sample, &mut notes);
@@ -74,8 +81,15 @@ fn load_unguarded(
     let cost = measure(prepared, &sample, merge.then_some(many), &mut notes)?;
     let trial = if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample };
     let work = Work { model: loaded.model.clone(), cost, merge, trial };
-    let lane = Lane::new(work, manifest.lane(&settings.batching), pool, settings.sessions)
+    let lane = Lane::new(work, manifest.lane(&settings.batching), tools.pool, settings.sessions)
         .map_err(|error| LoadFailure::Failed(error.to_string()))?;
+    let watch = |monitor: &Monitor| {
+        let layout = watched::layout(prepared.signature(), &features, &roles);
+        let reference = watched::reference(found, &layout, &mut notes);
+        let (model, version, digest) = (model.to_string(), found.number.to_string(), files.digest.clone());
+        monitor.watch(Subject { model, version, digest, layout, settings: manifest.monitor.clone(), reference })
+    };
+    let tap = tools.monitor.filter(|_| manifest.monitor.enabled).and_then(watch);
     Ok(Version {
         model: model.clone(),
         number: found.number,
@@ -89,6 +103,8 @@ fn load_unguarded(
         manifest: manifest.clone(),
         load_time: started.elapsed(),
         stats: VersionStats::default(),
+        contract,
+        tap,
         golden_cases: cases.len(),
         notes,
     })

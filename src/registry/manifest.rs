@@ -3,7 +3,9 @@
 use super::slot::Serving;
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
-use crate::engine::Extras;
+use crate::engine::{Extras, Options};
+use crate::monitor::ModelSettings as Monitor;
+use crate::monitor::contract::{Mode, Rules};
 use crate::text;
 use crate::traffic;
 use serde::Deserialize;
@@ -22,6 +24,12 @@ const KEYS: &[&str] = &[
     "batching.deadline",
     "instances.count",
     "input.columns",
+    "input.mode",
+    "input.rules.*",
+    "monitor.enabled",
+    "monitor.rows_per_second",
+    "monitor.rule.*",
+    "input.datatype",
     "output.kind",
     "output.labels",
     "output.extra",
@@ -75,10 +83,15 @@ pub struct Manifest {
     pub instances: Option<usize>,
     /// Names of the columns of a single wide input.
     pub columns: Vec<String>,
+    /// What becomes of rows that break the rules of their columns.
+    pub mode: Mode,
+    /// The value contract, by column.
+    pub rules: BTreeMap<String, Rules>,
     pub kind: Option<OutputKind>,
     pub labels: Vec<String>,
-    /// Outputs beside the answer.
-    pub extras: Extras,
+    pub monitor: Monitor,
+    /// How the model file is to be served.
+    pub options: Options,
     pub card: Card,
     /// The plan in force where none is given otherwise.
     pub traffic: Option<Arc<traffic::Plan>>,
@@ -116,6 +129,7 @@ struct File {
     instances: Instances,
     input: Input,
     output: Output,
+    monitor: Monitor,
     card: Card,
     traffic: Option<serde_json::Value>,
 }
@@ -145,6 +159,9 @@ struct Instances {
 #[serde(default)]
 struct Input {
     columns: Vec<String>,
+    mode: Mode,
+    rules: BTreeMap<String, Rules>,
+    datatype: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -157,12 +174,11 @@ struct Output {
 
 /// The outputs that `output.extra` names.
 fn extras(names: &[String], words: &mut Vec<String>) -> Extras {
-    let mut extras = Extras::default();
+    let mut extras = Extras::NONE;
     for name in names {
-        match name.as_str() {
-            "margin" => extras.margin = true,
-            "leaf" => extras.leaf = true,
-            _ => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
+        match Extras::named(name) {
+            Some(named) => extras = extras.and(named),
+            None => words.push(format!("output.extra: expected \"margin\" or \"leaf\", got \"{name}\"")),
         }
     }
     extras
@@ -186,6 +202,18 @@ fn plan(
         Err(fault) => {
             words.push(format!("traffic.{fault}"));
             None
+        }
+    }
+}
+
+/// Whether `input.datatype` asks for doubles.
+fn double(name: Option<&str>, words: &mut Vec<String>) -> bool {
+    match name {
+        None | Some("FP32") => false,
+        Some("FP64") => true,
+        Some(other) => {
+            words.push(format!("input.datatype: expected \"FP32\" or \"FP64\", got \"{other}\""));
+            false
         }
     }
 }
@@ -245,14 +273,24 @@ impl Manifest {
                 words.push(format!("{key}: expected at least 1, got 0"));
             }
         }
+        for (column, rules) in &file.input.rules {
+            words.extend(rules.mistakes().into_iter().map(|mistake| format!("input.rules.{column}: {mistake}")));
+        }
+        words.extend(file.monitor.mistakes().into_iter().map(|mistake| format!("monitor.{mistake}")));
         Self {
             versions,
             batching: file.batching,
             instances: file.instances.count,
             columns: file.input.columns,
+            mode: file.input.mode,
+            rules: file.input.rules,
+            monitor: file.monitor,
             kind: file.output.kind,
             labels: file.output.labels,
-            extras: extras(&file.output.extra, words),
+            options: Options {
+                extras: extras(&file.output.extra, words),
+                double: double(file.input.datatype.as_deref(), words),
+            },
             traffic: file.traffic.as_ref().and_then(|document| plan(document, &aliases, words)).map(Arc::new),
             aliases,
             card: file.card,
@@ -316,5 +354,7 @@ mod tests {
         }
         assert!(Manifest::parse("[batching]\nmax_delay = 'soon'").expect_err("bad").contains("expected a duration"));
         assert!(Manifest::parse("versions = ").is_err());
+        let words = Manifest::parse("[input]\ndatatype = 'INT8'").expect_err("no such rows");
+        assert!(words.contains("input.datatype: expected \"FP32\" or \"FP64\", got \"INT8\""), "{words}");
     }
 }

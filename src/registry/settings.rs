@@ -2,6 +2,7 @@
 
 use crate::batcher;
 use crate::engine::cache;
+use crate::monitor;
 use crate::sync::cores;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub struct Settings {
     pub sessions: usize,
     /// Where prepared models are kept.
     pub cache: cache::Settings,
+    pub monitor: monitor::Settings,
     /// Models without which the server is not ready.
     pub required: Vec<String>,
     /// How long a request to load or unload waits until it has been done.
@@ -49,6 +51,7 @@ impl Default for Settings {
             // Compute threads and I/O threads, of which there is one per core each.
             sessions: 2 * cores::usable(),
             cache: cache::Settings::default(),
+            monitor: monitor::Settings::default(),
             required: Vec::new(),
             patience: Duration::from_secs(30),
         }

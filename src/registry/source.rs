@@ -209,9 +209,10 @@ impl FoundVersion {
         self.files.iter().find(|file| file.name == GOLDEN_FILE)
     }
 
-    /// The reference data, if there is any.
+    /// The reference profile, or else the data that one is made from.
     pub fn reference_file(&self) -> Option<&Stamp> {
-        self.files.iter().find(|file| file.name.starts_with(REFERENCE_PREFIX))
+        let references = self.files.iter().filter(|file| file.name.starts_with(REFERENCE_PREFIX));
+        references.max_by_key(|file| file.name.ends_with(".json"))
     }
 }
 

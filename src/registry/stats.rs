@@ -2,21 +2,27 @@
 
 use crate::metrics::{Counter, Histogram, SECONDS};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How a request was spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Plain,
     Oip,
+    Grpc,
+    /// KServe's first version and TF Serving, which share their paths.
+    V1,
+    /// MLflow's scoring server, and with it SageMaker.
+    Mlflow,
 }
 
 /// Label values, in the order of [`Protocol`].
-pub const PROTOCOLS: [&str; 2] = ["plain", "oip"];
+pub const PROTOCOLS: [&str; 5] = ["plain", "oip", "grpc", "v1", "mlflow"];
 
 /// The statuses that are counted by their own name; all others are counted as 500.
-pub const CODES: [u16; 11] = [200, 400, 404, 405, 408, 413, 415, 499, 500, 503, 504];
+pub const CODES: [u16; 12] = [200, 400, 404, 405, 408, 413, 415, 422, 499, 500, 503, 504];
 
 /// Variants of a version that have series of their own; further ones share the last.
 const MOST_VARIANTS: usize = 32;
@@ -38,6 +44,15 @@ pub struct VersionStats {
     pub latency: Histogram,
     /// Predicted rows of requests that no plan assigned.
     pub rows: Counter,
+    /// Nanoseconds that answered requests took to be read, to wait and to be computed. What is left of
+    /// `latency`'s sum went into writing their answers.
+    pub input_ns: Counter,
+    pub queue_ns: Counter,
+    pub compute_ns: Counter,
+    /// Nanoseconds that refused and failed requests took.
+    pub fail_ns: Counter,
+    /// When the last answer was given, in milliseconds since 1970.
+    last_ms: AtomicU64,
     in_flight: AtomicUsize,
     variants: Mutex<BTreeMap<String, Arc<VariantCells>>>,
 }
@@ -48,6 +63,11 @@ impl Default for VersionStats {
             requests: Default::default(),
             latency: Histogram::new(&SECONDS),
             rows: Counter::default(),
+            input_ns: Counter::default(),
+            queue_ns: Counter::default(),
+            compute_ns: Counter::default(),
+            fail_ns: Counter::default(),
+            last_ms: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             variants: Mutex::default(),
         }
@@ -56,7 +76,7 @@ impl Default for VersionStats {
 
 impl VersionStats {
     pub fn count(&self, protocol: Protocol, code: u16) {
-        let known = CODES.iter().position(|known| *known == code).unwrap_or(8);
+        let known = CODES.iter().position(|known| *known == code).unwrap_or(9);
         self.requests[protocol as usize][known].add(1);
     }
 
@@ -84,6 +104,28 @@ impl VersionStats {
         variants.iter().map(|(name, cells)| (name.clone(), cells.clone())).collect()
     }
 
+    /// Counts an answered request: how long it took in all, and what of it went where.
+    pub fn answered(&self, total: Duration, input: Duration, queue: Duration, compute: Duration) {
+        self.latency.observe_duration(total);
+        self.input_ns.add(nanoseconds(input));
+        self.compute_ns.add(nanoseconds(compute));
+        if !queue.is_zero() {
+            self.queue_ns.add(nanoseconds(queue));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_ms.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// When the last answer was given, in milliseconds since 1970; 0 before the first.
+    pub fn last_ms(&self) -> u64 {
+        self.last_ms.load(Relaxed)
+    }
+
+    /// Requests that were not answered with a prediction.
+    pub fn failures(&self) -> u64 {
+        self.requests().filter(|(_, code, _)| *code != 200).map(|(.., counter)| counter.get()).sum()
+    }
+
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Relaxed)
     }
@@ -96,6 +138,10 @@ impl VersionStats {
     pub fn leave(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
     }
+}
+
+pub fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use super::stats::VersionStats;
 use super::status::{State, VersionStatus};
 use crate::batcher::Lane;
 use crate::engine::{Loaded, Origin, Signature};
+use crate::monitor::Tap;
+use crate::monitor::contract::Contract;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +29,10 @@ pub struct Version {
     pub manifest: Arc<Manifest>,
     pub load_time: Duration,
     pub stats: VersionStats,
+    /// Held to before a request is computed.
+    pub contract: Contract,
+    /// Where sampled rows go, if the model is monitored.
+    pub tap: Option<Arc<Tap>>,
     /// How many golden cases it has passed.
     pub golden_cases: usize,
     /// What was noticed at load and is worth knowing: why rows are not merged, say.

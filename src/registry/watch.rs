@@ -12,14 +12,17 @@ use super::slot::{Catalog, Slot};
 use super::source::{self, Found, FoundModel, ModelName, Stamp, VersionNumber};
 use super::status::State;
 use super::tracked::{Look, Tracked};
+use super::upload::{self, Upload, UploadError};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::engine::Origin;
 use crate::metrics::{names, process};
+use crate::monitor::Monitor;
 use crate::sync::memory;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
@@ -36,6 +39,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// The models in service, kept true by a thread of its own.
 pub struct Registry {
     shared: Arc<Shared>,
+    monitor: Option<Arc<Monitor>>,
+    series: usize,
     /// Unbounded: each caller has at most one in it, and callers are as many as connections.
     commands: Sender<Message>,
     stop: Mutex<Option<Sender<()>>>,
@@ -48,6 +53,7 @@ struct Shared {
     required: Vec<String>,
     /// Whether only what was asked for is loaded.
     explicit: bool,
+    paths: Vec<PathBuf>,
     events: Events,
     /// Set once everything found at start has been tried.
     tried: Mutex<bool>,
@@ -77,8 +83,12 @@ impl Registry {
         directives: BTreeMap<String, Directive>,
     ) -> std::io::Result<Self> {
         let explicit = settings.control == Control::Explicit;
-        let shared = Arc::new(Shared { required: settings.required.clone(), explicit, ..Shared::default() });
-        let loader = Loader::start(&settings, pool)?;
+        let (required, paths) = (settings.required.clone(), settings.paths.clone());
+        let shared = Arc::new(Shared { required, explicit, paths, ..Shared::default() });
+        let series = settings.monitor.series;
+        let monitor = settings.monitor.enabled.then(|| Monitor::start(settings.monitor.clone())).transpose()?;
+        let monitor = monitor.map(Arc::new);
+        let loader = Loader::start(&settings, pool, monitor.as_ref())?;
         let (stop, stopped) = bounded(1);
         let (commands, asked) = unbounded();
         let watcher = Watcher {
@@ -95,7 +105,7 @@ impl Registry {
         };
         let thread =
             std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped, &asked))?;
-        Ok(Self { shared, commands, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, monitor, series, commands, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
     }
 
     /// The models as they are now. Hold it no longer than it takes to find a slot.
@@ -109,6 +119,16 @@ impl Registry {
         while !*tried {
             tried = self.shared.tried_now.wait(tried).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What watches the models, if they are watched.
+    pub fn monitor(&self) -> Option<&Arc<Monitor>> {
+        self.monitor.as_ref()
+    }
+
+    /// Series of single columns that metrics may show.
+    pub fn series(&self) -> usize {
+        self.series
     }
 
     pub fn readiness(&self) -> Readiness {
@@ -140,6 +160,13 @@ impl Registry {
         self.shared.events.put(event);
     }
 
+    /// Puts files and settings into a model's directory, for a load that follows.
+    pub async fn upload(&self, upload: Upload) -> Result<(), UploadError> {
+        let shared = self.shared.clone();
+        let put = tokio::task::spawn_blocking(move || upload::put(&upload, &shared.paths));
+        put.await.unwrap_or_else(|error| Err(UploadError::Io(error.to_string())))
+    }
+
     /// What happened to the models, the oldest first.
     pub fn events(&self) -> Vec<Event> {
         self.shared.events.list()
@@ -151,6 +178,9 @@ impl Registry {
         self.shared.set_tried();
         if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             let _ = thread.join();
+        }
+        if let Some(monitor) = &self.monitor {
+            monitor.stop();
         }
     }
 }

@@ -15,5 +15,5 @@ mod shadow;
 pub use choose::{Asker, Body, Choice, Names, RouteError, choose, choose_without_plan};
 pub use director::{Change, ChangeError, Changed, Director, Prepared, Settings, Terms};
 pub use experiment::{counts, expose, report};
-pub use predict::{PredictError, predict, predict_blocking};
+pub use predict::{Call, PredictError, predict, predict_blocking};
 pub use routed::Routed;

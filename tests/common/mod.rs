@@ -4,6 +4,7 @@
 pub mod client;
 pub mod garden;
 pub mod golden;
+pub mod grpc;
 pub mod process;
 
 use client::{Client, Reply};
@@ -11,8 +12,11 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tempfile::TempDir;
 use tidegate::app::{App, Running, Stopped};
 use tidegate::config::Config;
+use tidegate::monitor::collect::View;
+use tidegate::monitor::history::Span;
 use tidegate::registry::Control;
 
 /// Long enough for any answer on a busy machine; only a test that fails waits for it.
@@ -21,6 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A serving process's worth of threads and sockets, inside the test.
 pub struct Server {
     running: Running,
+    /// Goes with the server.
+    _state: TempDir,
 }
 
 impl Server {
@@ -32,10 +38,12 @@ impl Server {
     /// Serves with other settings; returns once every model has been tried.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config();
+        let state = tempfile::tempdir().expect("a directory");
+        config.state = state.path().to_owned();
         change(&mut config);
         let running = App::bind(config).expect("free ports").start().expect("a start");
         running.registry().wait_until_tried();
-        Self { running }
+        Self { running, _state: state }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -54,6 +62,13 @@ impl Server {
     /// A new connection to the admin port.
     pub fn admin(&self) -> Client {
         Client::connect(self.running.admin_address())
+    }
+
+    /// What monitoring has seen of a version lately, all that was sent by now counted.
+    pub fn view(&self, model: &str, version: &str) -> View {
+        let monitor = self.running.registry().monitor().expect("monitoring is on");
+        let view = self.running.block_on(monitor.view(model, version, Span::FiveMinutes));
+        view.expect("it runs").expect("it is watched")
     }
 
     /// Stops; nothing may have been left unanswered. Clients must be dropped before.

@@ -22,13 +22,15 @@ fn methods() -> Vec<Row> {
         bad("POST", "/v2", "GET, HEAD"),
         bad("POST", "/livez", "GET, HEAD"),
         bad("DELETE", "/v2/models/wine", "GET, HEAD"),
+        bad("POST", "/", "GET, HEAD"),
+        bad("GET", "/v2/repository/index", "POST"),
+        bad("GET", "/v1/models/wine:predict", "POST"),
     ]
 }
 
 fn paths() -> Vec<Row> {
     let bad = |path: &str| Row::new(&format!("POST to {path}"), Request::post(path, WINE), 404, "no such path");
     let mut rows: Vec<Row> = [
-        "/",
         "//",
         "/predict/",
         "/Predict",
@@ -39,7 +41,7 @@ fn paths() -> Vec<Row> {
         "/models/wine/../wine/predict",
         "/v2/models/wine/explain",
         "/v2/models/wine/versions/1/infer/now",
-        "/v2/repository/index",
+        "/v2/repository/indices",
         "/a/b/c/d/e/f/g/h/i/j",
         "/metrics",
         "*",
@@ -93,7 +95,7 @@ fn headers() -> Vec<Row> {
     let bad = |name: &str, value: &str, status, word| {
         Row::new(&format!("{name}: {value}"), Request::post(PREDICT, WINE).with(name, value), status, word)
     };
-    let binary = Request::post(INFER, "{}").with("inference-header-content-length", "2");
+    let binary = Request::post(INFER, "{}").with("inference-header-content-length", "3");
     vec![
         bad("content-type", "text/plain", 415, "content-type"),
         bad("content-type", "text/csv; header=present", 415, "content-type"),
@@ -110,7 +112,7 @@ fn headers() -> Vec<Row> {
         bad("x-timeout-ms", "1.5", 400, "x-timeout-ms"),
         bad("x-timeout-ms", "", 400, "x-timeout-ms"),
         bad("x-timeout-ms", "99999999999999999999", 400, "x-timeout-ms"),
-        Row::new("the binary extension's header", binary, 415, "inference-header-content-length"),
+        Row::new("a JSON length beyond the body", binary, 400, "inference-header-content-length"),
     ]
 }
 

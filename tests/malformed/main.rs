@@ -1,5 +1,6 @@
 //! Malformed requests are refused in words that help, and nothing else notices them.
 
+mod binary;
 #[path = "../common/mod.rs"]
 mod common;
 mod framing;
@@ -47,7 +48,7 @@ impl Row {
 
 /// Every row of every table.
 fn rows() -> Vec<Row> {
-    let rows: Vec<Row> = [plain::rows(), oip::rows(), http::rows()].into_iter().flatten().collect();
+    let rows: Vec<Row> = [plain::rows(), oip::rows(), binary::rows(), http::rows()].into_iter().flatten().collect();
     for (at, row) in rows.iter().enumerate() {
         let first = rows.iter().position(|other| other.name == row.name);
         assert_eq!(first, Some(at), "two rows are called '{}'", row.name);

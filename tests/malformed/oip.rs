@@ -151,9 +151,22 @@ fn requests() -> Vec<Row> {
         beside("outputs that are names", json!({"outputs": ["output_label"]}), "outputs"),
         beside("outputs that are an object", json!({"outputs": label}), "outputs"),
         beside(
-            "the classification extension",
+            "classes of words",
             json!({"outputs": [{"name": "output_label", "parameters": {"classification": 2}}]}),
+            "only numbers can be ranked",
+        ),
+        beside(
+            "a classification without a count",
+            json!({"outputs": [{"name": "output_label", "parameters": {"classification": "two"}}]}),
             "classification",
+        ),
+        beside("a reserved parameter", json!({"parameters": {"triton_final_response": true}}), "reserved"),
+        beside("a priority in words", json!({"parameters": {"priority": "high"}}), "priority"),
+        beside("a binary wish in words", json!({"parameters": {"binary_data_output": "yes"}}), "binary_data_output"),
+        beside(
+            "an output in shared memory",
+            json!({"outputs": [{"name": "output_label", "parameters": {"shared_memory_region": "r"}}]}),
+            "shared memory",
         ),
         beside("parameters that are a list", json!({"parameters": []}), "parameters"),
         beside("a timeout in words", json!({"parameters": {"timeout": "soon"}}), "timeout"),

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Counts the forms that entries have had. To be raised whenever the head, a section or what either
 /// means changes, and when trees are laid out in another way.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"tidegate";
 /// Told as a number, so that a processor of the other byte order reads another one.

@@ -2,7 +2,7 @@
 
 use super::{Domain, Graph, Node, decode, zipmap};
 use crate::engine::cache::Place;
-use crate::engine::{Choice, LoadError, Loaded, Origin, tabular, tract};
+use crate::engine::{Choice, Extras, LoadError, Loaded, Origin, tabular, tract};
 use crate::tensor::{DType, Tensor};
 use std::sync::Arc;
 
@@ -13,6 +13,11 @@ use std::sync::Arc;
 /// tract refuses a graph that the tabular engine knows, that one takes it. `place` says where in the
 /// cache the model belongs.
 pub fn import(bytes: &[u8], place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
+    import_with(bytes, Extras::NONE, place)
+}
+
+/// The same with extras that every answer holds.
+pub fn import_with(bytes: &[u8], always: Extras, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
     let mut proto = decode::decode(bytes)?;
     let labels = zipmap::remove(&mut proto);
     let mut graph = Graph::new(&proto)?;
@@ -24,8 +29,12 @@ pub fn import(bytes: &[u8], place: Option<Place<'_>>) -> Result<Loaded, LoadErro
         let reason = format!("the graph uses {node}");
         // The graph has what it needs, and a large forest is held often enough.
         drop(proto);
-        let program = tabular::Program::new(&graph, place).map_err(LoadError::Unsupported)?;
-        return Ok(loaded(program, reason));
+        let program = tabular::Program::new(&graph, place).and_then(|program| program.with_extras(always));
+        return program.map(|program| loaded(program, reason)).map_err(LoadError::Unsupported);
+    }
+    if !always.is_empty() {
+        let words = "output.extra asks for margins or leaves, but no operator of the graph asks trees";
+        return Err(LoadError::Unsupported(words.into()));
     }
     dense(&proto, &graph)
 }

@@ -9,7 +9,7 @@ mod weigh;
 mod zipmap;
 
 pub use attributes::Attributes;
-pub use choose::import;
+pub use choose::{import, import_with};
 pub(crate) use constant::dtype;
 #[doc(hidden)]
 pub use constant::tensor;

@@ -5,6 +5,7 @@
 //! same to the last bit whatever batch it came in.
 
 mod forest;
+mod isa;
 pub mod native;
 mod ops;
 mod program;

@@ -1,13 +1,15 @@
 //! A graph turned into steps over numbered slots.
 
+mod extras;
 mod fuse;
 
 use super::ops::{self, Op, at_most};
 use super::row::Columns;
 use crate::engine::cache::Place;
 use crate::engine::onnx::{Domain, Graph, Node};
-use crate::engine::{Origin, Prepared, RunError, Session, Signature};
+use crate::engine::{Extras, Origin, Prepared, RunError, Session, Signature};
 use crate::tensor::Tensor;
+use extras::Told;
 use smallvec::SmallVec;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -42,6 +44,8 @@ struct Plan {
     slots: usize,
     outputs: Vec<Source>,
     memory: usize,
+    /// The one step that asks trees, where there is one.
+    told: Option<Told>,
 }
 
 impl Program {
@@ -90,11 +94,19 @@ struct State {
 
 impl Session for State {
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
+        self.run_asked(inputs, Extras::NONE)
+    }
+
+    fn run_asked(&mut self, inputs: &[Tensor], extras: Extras) -> Result<Vec<Tensor>, RunError> {
         self.slots.clear();
         self.slots.resize_with(self.plan.slots, || None);
         let plan = &*self.plan;
-        for step in &plan.steps {
+        let mut told = Vec::new();
+        for (at, step) in plan.steps.iter().enumerate() {
             let results = plan.run_step(step, inputs, &self.slots)?;
+            if let Some(trees) = plan.told.as_ref().filter(|trees| trees.step == at) {
+                told = plan.tell(trees, extras, inputs, &self.slots)?;
+            }
             for (slot, result) in (step.first_slot..).zip(results.into_iter().take(step.outputs)) {
                 self.slots[slot] = Some(result);
             }
@@ -104,7 +116,7 @@ impl Session for State {
         }
         let answers = plan.answers(inputs, &mut self.slots);
         self.slots.clear();
-        answers
+        answers.map(|answers| answers.into_iter().chain(told).collect())
     }
 }
 
@@ -277,6 +289,7 @@ impl<'a> Builder<'a> {
             slots: self.slots,
             outputs,
             memory: self.memory,
+            told: None,
         })
     }
 

@@ -70,11 +70,11 @@ impl<P> Sizes<P> {
         Ok(sizes.pruned())
     }
 
-    /// Without the plans that no batch up to the largest size would take.
+    /// Without the plans that no batch of a tried size would take. What lies between these is guessed,
+    /// which is no reason to hold weights once more.
     fn pruned(mut self) -> Self {
-        let used: Vec<bool> = (0..self.plans.len())
-            .map(|at| (1..=SIZES[SIZES.len() - 1]).any(|rows| self.way(rows) == Way::Sized(at)))
-            .collect();
+        let taken: Vec<Way> = [1].into_iter().chain(SIZES).map(|rows| self.way(rows)).collect();
+        let used: Vec<bool> = (0..self.plans.len()).map(|at| taken.contains(&Way::Sized(at))).collect();
         let (mut plans, mut own) = (used.iter(), used.iter());
         self.plans.retain(|_| *plans.next().unwrap_or(&true));
         self.own.retain(|_| *own.next().unwrap_or(&true));
@@ -102,16 +102,22 @@ impl<P> Sizes<P> {
         if to == from { high } else { low + (high - low) * (rows as f64 - from as f64) / (to - from) as f64 }
     }
 
-    /// The sizes in words, with how much faster each is than the plan for any number.
+    /// The sizes in words, with how much faster each is than the plan for any number where it gains most.
     pub fn words(&self) -> String {
-        let size = |(at, (rows, _)): (usize, &(usize, P))| {
-            let gain = self.own.get(at).map(|own| self.any_costs(*rows) / own).filter(|gain| gain.is_finite());
-            match gain {
-                Some(gain) => format!("{rows} ({gain:.1} times as fast)"),
-                None => rows.to_string(),
-            }
+        let size = |(at, (rows, _)): (usize, &(usize, P))| match self.gain(at) {
+            Some((batch, gain)) if batch == *rows => format!("{rows} ({gain:.1} times as fast)"),
+            Some((batch, gain)) => format!("{rows} ({gain:.1} times as fast for {batch} rows)"),
+            None => rows.to_string(),
         };
         self.plans.iter().enumerate().map(size).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The measured size for which a plan is taken and gains most, and how many times as fast it is.
+    fn gain(&self, at: usize) -> Option<(usize, f64)> {
+        let own = self.own.get(at)?;
+        let taken = self.any.iter().filter(|(rows, _)| self.way(*rows) == Way::Sized(at));
+        let gains = taken.map(|(rows, any)| (*rows, any / (own * rows.div_ceil(self.plans[at].0) as f64)));
+        gains.max_by(|a, b| a.1.total_cmp(&b.1))
     }
 }
 
@@ -150,6 +156,21 @@ mod tests {
         assert_eq!([1, 2, 4, 9, 40, 44, 64, 65, 130].map(letters), ['a', 'a', 'b', 'b', 'b', 'd', 'd', 'b', 'd']);
         let kept: Vec<char> = sizes.pruned().plans.into_iter().map(|(_, plan)| plan).collect();
         assert_eq!(kept, ['a', 'b', 'd'], "nobody takes the plan for 16");
+    }
+
+    #[test]
+    fn plans_are_kept_and_shown_by_what_they_gain_where_it_was_measured() {
+        let plans = Sizes::with(vec![(1, 0.9, ()), (4, 1.7, ()), (16, 6.5, ()), (64, 10.0, ())]);
+        let sizes = Sizes { any: vec![(1, 1.0), (4, 1.8), (16, 16.0), (64, 64.0)], ..plans };
+        // Eight rows would be two pieces of four, as far as one can guess; no size that was tried gains so.
+        assert_eq!(
+            [1, 4, 8, 16, 64].map(|rows| sizes.way(rows)),
+            [Way::Any, Way::Any, Way::Sized(1), Way::Sized(2), Way::Sized(3)]
+        );
+        assert_eq!(sizes.pruned().words(), "16 (2.5 times as fast), 64 (6.4 times as fast)");
+        // Single rows in turn may beat the plan for any number where one alone does not.
+        let single = Sizes { any: vec![(1, 1.0), (4, 5.0)], ..Sizes::with(vec![(1, 0.95, ())]) };
+        assert_eq!(single.pruned().words(), "1 (1.3 times as fast for 4 rows)");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::front::body;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
-use crate::registry::{ControlError, Controlled, Registry, Verb};
+use crate::registry::{ControlError, Controlled, Registry, UploadError, Verb};
 use crate::text;
 use bytes::Bytes;
 use hyper::{HeaderMap, StatusCode};
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Far more than a version's name needs.
-const LARGEST_BODY: usize = 64 << 10;
-const BODY_TIME: Duration = Duration::from_secs(10);
+pub const LARGEST_BODY: usize = 64 << 10;
+pub const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Does what is asked and answers when it has been done, has failed, or has taken too long.
 pub async fn answer(
@@ -31,7 +31,7 @@ pub async fn answer(
 
 /// The version that a body names. Members that are not known are refused: a mistyped `version` would
 /// otherwise unload the whole model.
-fn version(bytes: &Bytes) -> Result<Option<String>, ApiError> {
+pub fn version(bytes: &Bytes) -> Result<Option<String>, ApiError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(None);
     }
@@ -54,6 +54,19 @@ fn version(bytes: &Bytes) -> Result<Option<String>, ApiError> {
 
 /// What a body may be.
 const EXPECTED: &str = "an empty body or {\"version\": \"3\"}";
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let (cause, field) = match &error {
+            UploadError::Name(_) => (Cause::BadRequest, Some("model")),
+            UploadError::Path(_) => (Cause::BadRequest, Some("file")),
+            UploadError::Config(_) => (Cause::BadRequest, Some("config")),
+            UploadError::NoPlace => (Cause::Conflict, None),
+            UploadError::Io(_) => (Cause::Internal, None),
+        };
+        Self { field: field.map(str::to_owned), ..Self::new(cause, error.to_string()) }
+    }
+}
 
 impl From<ControlError> for ApiError {
     fn from(error: ControlError) -> Self {

@@ -43,6 +43,7 @@ fn in_full(version: &Version) -> Value {
         "version": &*version.name,
         "inputs": signature.inputs.iter().map(oip::tensor).collect::<Vec<_>>(),
         "outputs": signature.outputs.iter().map(oip::tensor).collect::<Vec<_>>(),
+        "extra_outputs": signature.extras.iter().map(oip::tensor).collect::<Vec<_>>(),
         "features": version.features.names,
         "notes": version.notes,
         "card": version.manifest.card,

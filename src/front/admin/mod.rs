@@ -5,6 +5,7 @@
 
 mod access;
 mod control;
+mod drift;
 mod index;
 mod process;
 mod serve;

@@ -1,7 +1,8 @@
 //! One admin request to one reply.
 
+use super::drift::Asked;
 use super::traffic::{self, Action};
-use super::{Access, Facts, control, index, process as about};
+use super::{Access, Facts, control, drift, index, process as about};
 use crate::front::ids::Ids;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
@@ -43,6 +44,9 @@ enum Route<'a> {
     Traffic(&'a str),
     Experiment(&'a str),
     Change(Action<'a>, &'a str),
+    Drift(&'a str),
+    Report(&'a str),
+    Reference(&'a str),
 }
 
 impl Admin {
@@ -83,6 +87,11 @@ impl Admin {
                 traffic::change(&self.director, action, model, parts.uri.query(), headers, incoming).await
             }
             Route::Control(verb, model) => control::answer(&self.registry, verb, model, headers, incoming).await,
+            Route::Drift(model) => drift::drift(&self.registry, model, Asked::read(parts.uri.query())?).await,
+            Route::Report(model) => drift::page(&self.registry, model, Asked::read(parts.uri.query())?).await,
+            Route::Reference(model) => {
+                drift::promote(&self.registry, model, Asked::read(parts.uri.query())?, headers, incoming).await
+            }
             facts => self.facts(facts),
         }
     }
@@ -96,7 +105,13 @@ impl Admin {
             Route::Model(name) => index::model_in_full(&*self.slot(name)?),
             Route::Events => serde_json::json!({"events": self.registry.events()}),
             Route::Process => about::page(&self.facts, self.started),
-            Route::Control(..) | Route::Traffic(_) | Route::Experiment(_) | Route::Change(..) => {
+            Route::Control(..)
+            | Route::Traffic(_)
+            | Route::Experiment(_)
+            | Route::Change(..)
+            | Route::Drift(_)
+            | Route::Report(_)
+            | Route::Reference(_) => {
                 return Err(ApiError::new(Cause::Internal, "routed twice"));
             }
         };
@@ -114,7 +129,7 @@ impl Admin {
 
     fn metrics(&self) -> Reply {
         let mut text = Exposition::default();
-        registry::expose(&self.registry.catalog(), &mut text);
+        registry::expose(&self.registry.catalog(), self.registry.series(), &mut text);
         router::expose(&self.registry.catalog(), &mut text);
         text.append(&process::render());
         let mut reply = Response::new(Full::new(Bytes::from(text.into_text())));
@@ -136,6 +151,9 @@ fn find<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
             None => Route::Model(path.strip_prefix("/api/models/").filter(|name| !name.is_empty())?),
             Some((model, "load")) => Route::Control(Verb::Load, model),
             Some((model, "unload")) => Route::Control(Verb::Unload, model),
+            Some((model, "drift")) => Route::Drift(model),
+            Some((model, "report.html")) => Route::Report(model),
+            Some((model, "reference")) => Route::Reference(model),
             Some((model, "traffic")) if method == Method::PUT => Route::Change(Action::Traffic, model),
             Some((model, "traffic")) => Route::Traffic(model),
             Some((model, "promote")) => Route::Change(Action::Promote, model),
@@ -157,7 +175,7 @@ fn check_method(method: &Method, path: &str, route: Route<'_>) -> Result<(), Api
             ("PUT, DELETE", method == Method::PUT || method == Method::DELETE)
         }
         Route::Change(Action::Traffic, _) => ("GET, HEAD, PUT", method == Method::PUT),
-        Route::Control(..) | Route::Change(..) => ("POST", method == Method::POST),
+        Route::Control(..) | Route::Change(..) | Route::Reference(_) => ("POST", method == Method::POST),
         Route::Traffic(_) => ("GET, HEAD, PUT", method == Method::GET || method == Method::HEAD),
         _ => ("GET, HEAD", method == Method::GET || method == Method::HEAD),
     };
@@ -172,8 +190,8 @@ fn unknown(path: &str) -> ApiError {
     let path = crate::text::shorten(path, 80);
     let words = format!(
         "no such path: {path}. The admin port has /metrics, /livez, /readyz, /api/models, /api/models/NAME, \
-         /api/models/NAME/traffic, /api/models/NAME/experiment, POST /api/models/NAME/load, .../unload, .../promote, \
-         .../rollback, .../canary, PUT and DELETE /api/models/NAME/aliases/ALIAS, /api/events, /api/process"
+         /api/models/NAME/{{drift,report.html,traffic,experiment}}, POST /api/models/NAME/{{load,unload,reference,promote,\
+         rollback,canary}}, PUT and DELETE /api/models/NAME/aliases/ALIAS, /api/events, /api/process"
     );
     ApiError { field: Some("path".into()), ..ApiError::new(Cause::NotFound, words) }
 }

@@ -1,13 +1,16 @@
 //! What the server and its models say of themselves.
 
 use crate::engine::TensorSpec;
-use crate::front::reply::{Reply, json};
-use crate::registry::{Catalog, Slot, Version};
+use crate::front::reply::{ApiError, Cause, Reply, json};
+use crate::front::route::Named;
+use crate::registry::{Catalog, Version};
 use hyper::StatusCode;
 use serde_json::{Value, json as value};
+use std::sync::Arc;
 
 /// Extensions that are spoken, and no others: clients look at this list.
-const EXTENSIONS: [&str; 0] = [];
+pub const EXTENSIONS: [&str; 6] =
+    ["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"];
 
 pub fn server() -> Reply {
     let body = value!({"name": "tidegate", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS});
@@ -19,26 +22,48 @@ pub fn models(catalog: &Catalog) -> Reply {
     json(StatusCode::OK, value!({"models": names}).to_string())
 }
 
-/// A version's signature; `slot` adds the versions that serve beside it.
-pub fn model(version: &Version, slot: Option<&Slot>) -> Reply {
-    let versions: Vec<String> = match slot {
-        Some(slot) => slot.serving.load().versions.keys().map(ToString::to_string).collect(),
-        None => vec![version.name.to_string()],
-    };
+/// A version's signature, and the versions that serve beside it.
+pub fn model(version: &Version, catalog: &Catalog) -> Reply {
     let signature = version.signature();
-    let body = value!({
+    let mut body = value!({
         "name": version.model.as_str(),
-        "versions": versions,
-        "platform": format!("onnx_{}", version.loaded.choice.engine),
+        "versions": versions(version, catalog),
+        "platform": platform(version),
         "inputs": signature.inputs.iter().map(tensor).collect::<Vec<_>>(),
         "outputs": signature.outputs.iter().map(tensor).collect::<Vec<_>>(),
     });
+    if !signature.extras.is_empty() {
+        // Beside the outputs: clients that ask for every output they read of shall not pay for these.
+        body["extra_outputs"] = signature.extras.iter().map(tensor).collect();
+    }
     json(StatusCode::OK, body.to_string())
 }
 
-/// Only versions that serve are found, so a found one is ready.
-pub fn model_ready(version: &Version) -> Reply {
-    json(StatusCode::OK, value!({"name": version.model.as_str(), "ready": true}).to_string())
+/// The versions of its model that serve.
+pub fn versions(version: &Version, catalog: &Catalog) -> Vec<String> {
+    match catalog.get(version.model.as_str()) {
+        Some(slot) => slot.serving.load().versions.keys().map(ToString::to_string).collect(),
+        None => vec![version.name.to_string()],
+    }
+}
+
+/// What the file is, and what runs it.
+pub fn platform(version: &Version) -> String {
+    format!("onnx_{}", version.loaded.choice.engine)
+}
+
+/// Only versions that serve are found, so a found one is ready. One that is known and does not serve is
+/// told so in the members that KServe's client looks at, under 503.
+pub fn model_ready(named: &Named<'_>, found: Result<Arc<Version>, ApiError>) -> Result<Reply, ApiError> {
+    match found {
+        Ok(version) => Ok(json(StatusCode::OK, value!({"name": version.model.as_str(), "ready": true}).to_string())),
+        Err(error) if error.cause == Cause::NotReady => {
+            let body =
+                value!({"name": named.model, "ready": false, "error": error.message, "code": error.cause.row().code});
+            Ok(json(error.status(), body.to_string()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 pub fn tensor(spec: &TensorSpec) -> Value {

@@ -1,15 +1,23 @@
-//! The Open Inference Protocol, version 2, over REST with JSON bodies.
+//! The Open Inference Protocol, version 2, over REST: JSON, raw tensors behind it, and classes.
 
 mod answer;
+mod binary;
+mod classify;
+mod input;
 mod metadata;
+mod parameters;
 mod request;
+mod serve;
 
-pub use answer::write;
-pub use metadata::{model, model_ready, models, server, tensor};
-pub use request::{parse, refuse_binary};
+pub use answer::chosen;
+pub use input::shape_of;
+pub use metadata::{EXTENSIONS, model, model_ready, models, platform, server, tensor, versions};
+pub use parameters::Value;
+pub use parameters::truth;
+pub use request::{Parsed, Wanted, add, is_shared_memory, no_shared_memory};
 
 /// Parses and forgets, for the benchmarks.
 #[doc(hidden)]
 pub fn parse_bench(bytes: &[u8], version: &crate::registry::Version) -> bool {
-    parse(bytes, version.signature(), 64).is_ok()
+    request::parse(bytes, binary::Framing::Json, version.signature(), 64).is_ok()
 }

@@ -1,15 +1,14 @@
 //! An inference request to the tensors of a model.
 
-use crate::engine::{InputError, Signature};
-use crate::front::reply::{ApiError, Cause};
+use super::binary::{self, Framing};
+use super::input::{Filled, Source, input};
+use super::parameters::{Parameters, Value, count, truth};
+use crate::engine::{Extras, InputError, Signature};
+use crate::front::extra;
+use crate::front::reply::ApiError;
 use crate::front::wrong::Wrong;
-use crate::json::{ElementError, Elements, Kind, NestedError, Reader, integer, nested};
-use crate::tensor::{DType, Shape, Tensor};
-use hyper::HeaderMap;
-use std::time::Duration;
-
-/// Axes that a shape may have: no model has as many.
-const MOST_AXES: usize = 32;
+use crate::json::{JsonError, Kind, Reader};
+use crate::tensor::Tensor;
 
 /// What an inference request holds.
 #[derive(Debug, Default)]
@@ -17,36 +16,47 @@ pub struct Parsed {
     pub id: Option<String>,
     /// Inputs in the signature's order.
     pub inputs: Vec<Tensor>,
-    /// Indices of the outputs asked for, in the order asked; empty for all.
-    pub wanted: Vec<usize>,
-    pub timeout: Option<Duration>,
+    /// The outputs asked for by name, in the order asked; empty for all that the answer holds.
+    pub wanted: Vec<Wanted>,
+    pub extras: Extras,
+    pub parameters: Parameters,
 }
 
-/// The binary tensor extension announces itself by a header; its bodies are not JSON.
-pub fn refuse_binary(headers: &HeaderMap) -> Result<(), ApiError> {
-    const HEADER: &str = "inference-header-content-length";
-    match headers.get(HEADER) {
-        None => Ok(()),
-        Some(_) => {
-            let words = "the binary tensor extension is not spoken: send JSON data (tritonclient: binary_data=False)";
-            Err(ApiError { field: Some(HEADER.into()), ..ApiError::new(Cause::MediaType, words) })
-        }
-    }
+/// One output as it is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its place among all that the answer holds: [`Signature::answered`].
+    pub at: usize,
+    /// As raw bytes or as JSON; what the request says where it says nothing itself.
+    pub binary: Option<bool>,
+    /// How many of its highest values, as classes; 0 for the tensor itself.
+    pub classes: usize,
 }
 
 /// Reads a body straight into the model's tensors.
-pub fn parse(bytes: &[u8], signature: &Signature, max_depth: usize) -> Result<Parsed, ApiError> {
-    let mut reader = Reader::new(bytes, max_depth);
-    let parsed = whole(&mut reader, signature)?;
+pub fn parse(body: &[u8], framing: Framing, signature: &Signature, max_depth: usize) -> Result<Parsed, ApiError> {
+    let json = match framing {
+        Framing::Json => body.len(),
+        Framing::Mixed { json } => json,
+        Framing::Raw => return binary::raw(body, signature),
+    };
+    let (json, tail) = body.split_at_checked(json).unwrap_or((body, &[]));
+    let mut reader = Reader::new(json, max_depth);
+    let (mut parsed, filled) = whole(&mut reader, signature)?;
     reader.finish().map_err(Wrong::Json)?;
+    let mut inputs = binary::fill(filled, framing, tail, signature)?;
+    for (tensor, spec) in inputs.iter_mut().zip(&signature.inputs) {
+        parsed.inputs.push(tensor.take().ok_or_else(|| InputError::Missing { name: spec.name.clone() })?);
+    }
     Ok(parsed)
 }
 
-fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong> {
+fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<(Parsed, Vec<Filled>), Wrong> {
     let mut parsed = Parsed::default();
-    let mut inputs: Vec<Option<Tensor>> = signature.inputs.iter().map(|_| None).collect();
+    let mut filled: Vec<Filled> = Vec::with_capacity(signature.inputs.len());
     expect(reader, Kind::Object, "body")?;
     let mut given = false;
+    let mut names = Vec::new();
     reader.object(|reader, key| match &*key {
         // Clients that write out absent members as null mean that they are absent.
         "id" | "outputs" | "parameters" if reader.peek()? == Kind::Null => Ok(reader.null()?),
@@ -59,204 +69,170 @@ fn whole(reader: &mut Reader<'_>, signature: &Signature) -> Result<Parsed, Wrong
                 return Err(ApiError::field("inputs", "'inputs' is given twice").into());
             }
             expect(reader, Kind::Array, "inputs")?;
-            reader.array(|reader| input(reader, signature, &mut inputs))
+            reader.array(|reader| one_input(reader, signature, &mut filled))
         }
         "outputs" => {
             expect(reader, Kind::Array, "outputs")?;
-            reader.array(|reader| output(reader, signature, &mut parsed.wanted))
+            reader.array(|reader| output(reader, signature, &mut names))
         }
-        "parameters" => parameters(reader, &mut parsed),
+        "parameters" => parameters(reader, signature, &mut parsed),
         // Unknown members are ignored: Triton's own examples send some.
         _ => Ok(reader.skip()?),
     })?;
-    for (tensor, spec) in inputs.into_iter().zip(&signature.inputs) {
-        parsed.inputs.push(tensor.ok_or_else(|| InputError::Missing { name: spec.name.clone() })?);
-    }
-    Ok(parsed)
+    parsed.choose(signature, names);
+    Ok((parsed, filled))
 }
 
-fn expect(reader: &mut Reader<'_>, kind: Kind, field: &str) -> Result<(), Wrong> {
+fn one_input(reader: &mut Reader<'_>, signature: &Signature, filled: &mut Vec<Filled>) -> Result<(), Wrong> {
+    expect(reader, Kind::Object, "inputs")?;
+    let one = input(reader, signature)?;
+    if filled.iter().any(|other| other.at == one.at) {
+        return Err(InputError::Duplicate { name: signature.inputs[one.at].name.clone() }.into());
+    }
+    filled.push(one);
+    Ok(())
+}
+
+pub(super) fn expect(reader: &mut Reader<'_>, kind: Kind, field: &str) -> Result<(), Wrong> {
     match reader.peek()? {
         got if got == kind => Ok(()),
         got => Err(ApiError::field(field, format!("'{field}': expected {}, got {}", kind.words(), got.words())).into()),
     }
 }
 
-fn string(reader: &mut Reader<'_>, field: &str) -> Result<String, Wrong> {
+pub(super) fn string(reader: &mut Reader<'_>, field: &str) -> Result<String, Wrong> {
     expect(reader, Kind::String, field)?;
     Ok(reader.string()?.into_owned())
 }
 
-fn parameters(reader: &mut Reader<'_>, parsed: &mut Parsed) -> Result<(), Wrong> {
+impl Parsed {
+    /// Outputs asked for by name, and behind them the extras that parameters ask for.
+    pub fn choose(&mut self, signature: &Signature, mut named: Vec<(String, Wanted)>) {
+        let by_parameter = self.extras;
+        for (name, _) in &named {
+            self.extras = self.extras.and(signature.extra(name));
+        }
+        if named.is_empty() {
+            return;
+        }
+        let behind = Extras::NAMES.into_iter().filter(|name| by_parameter.has(name));
+        for name in behind {
+            if !named.iter().any(|(other, _)| other == name) {
+                named.push((name.into(), Wanted::default()));
+            }
+        }
+        let extras = self.extras;
+        let place = |(name, wanted): (String, Wanted)| {
+            let at = signature.answered(extras).position(|spec| spec.name == name)?;
+            Some(Wanted { at, ..wanted })
+        };
+        self.wanted = named.into_iter().filter_map(place).collect();
+    }
+}
+
+fn parameters(reader: &mut Reader<'_>, signature: &Signature, parsed: &mut Parsed) -> Result<(), Wrong> {
     expect(reader, Kind::Object, "parameters")?;
     reader.object(|reader, key| {
-        if key != "timeout" {
-            return Ok(reader.skip()?);
+        if Extras::NAMES.contains(&&*key) {
+            parsed.extras = parsed.extras.and(extra::parameter(reader, signature, &key)?);
+            return Ok(());
         }
-        let micros: u64 = integer(reader)
-            .map_err(|error| ApiError::field("timeout", format!("parameter 'timeout' (microseconds): {error}")))?;
-        // As in Triton, 0 leaves it to the server.
-        parsed.timeout = (micros > 0).then(|| Duration::from_micros(micros));
-        Ok(())
+        Ok(parsed.parameters.set(&key, &value(reader)?)?)
     })
 }
 
-fn output(reader: &mut Reader<'_>, signature: &Signature, wanted: &mut Vec<usize>) -> Result<(), Wrong> {
+/// Any parameter's value.
+pub(super) fn value(reader: &mut Reader<'_>) -> Result<Value, JsonError> {
+    Ok(match reader.peek()? {
+        Kind::Bool => Value::Bool(reader.bool()?),
+        Kind::String => Value::Text(reader.string()?.into_owned()),
+        Kind::Number => number(std::str::from_utf8(reader.number()?).unwrap_or_default()),
+        Kind::Object | Kind::Array | Kind::Null => {
+            reader.skip()?;
+            Value::Other
+        }
+    })
+}
+
+/// A fraction that is whole counts as an integer where it is small enough to be exact.
+fn number(token: &str) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match (token.parse::<i128>(), token.parse::<f64>()) {
+        (Ok(whole), _) => Value::Integer(whole),
+        (_, Ok(float)) if float.fract() == 0.0 && float.abs() <= EXACT => Value::Integer(float as i128),
+        (_, Ok(float)) => Value::Float(float),
+        _ => Value::Other,
+    }
+}
+
+fn output(reader: &mut Reader<'_>, signature: &Signature, named: &mut Vec<(String, Wanted)>) -> Result<(), Wrong> {
     expect(reader, Kind::Object, "outputs")?;
     let mut name = None;
+    let mut one = Wanted::default();
     reader.object(|reader, key| match &*key {
         "name" => {
             name = Some(string(reader, "outputs.name")?);
-            Ok(())
+            Ok::<(), Wrong>(())
         }
-        "parameters" => output_parameters(reader),
+        "parameters" if reader.peek()? == Kind::Null => Ok(reader.null()?),
+        "parameters" => {
+            expect(reader, Kind::Object, "outputs.parameters")?;
+            reader.object(|reader, key| Ok(one.set(&key, &value(reader)?)?))
+        }
         _ => Ok(reader.skip()?),
     })?;
     let name = name.ok_or_else(|| ApiError::field("outputs", "an entry of 'outputs' has no name"))?;
-    let at = signature.output(&name).ok_or_else(|| {
-        let names = || signature.outputs.iter().map(|spec| spec.name.as_str());
-        let known = names().collect::<Vec<_>>().join(", ");
-        ApiError::field(
-            &name,
-            format!("unexpected inference output '{}': the model has {known}", crate::text::shorten(&name, 60)),
-        )
-    })?;
-    if wanted.contains(&at) {
-        return Err(ApiError::field(&name, format!("output '{name}' is asked for twice")).into());
+    Ok(add(name, one, named, signature)?)
+}
+
+/// Adds an output that the model must have, and that must not be there yet.
+pub fn add(
+    name: String,
+    one: Wanted,
+    named: &mut Vec<(String, Wanted)>,
+    signature: &Signature,
+) -> Result<(), ApiError> {
+    let all = || signature.outputs.iter().chain(&signature.extras).map(|spec| spec.name.as_str());
+    if !all().any(|known| known == name) {
+        let known = all().collect::<Vec<_>>().join(", ");
+        let words = format!("unexpected inference output '{}': the model has {known}", crate::text::shorten(&name, 60));
+        return Err(ApiError::field(&name, words));
     }
-    wanted.push(at);
+    if named.iter().any(|(other, _)| *other == name) {
+        return Err(ApiError::field(&name, format!("output '{name}' is asked for twice")));
+    }
+    named.push((name, one));
     Ok(())
 }
 
-fn output_parameters(reader: &mut Reader<'_>) -> Result<(), Wrong> {
-    reader.object(|reader, key| match &*key {
-        "classification" => {
-            Err(ApiError::field("classification", "the classification extension is not spoken here").into())
-        }
-        _ => Ok(reader.skip()?),
-    })
-}
-
-/// The members of one input, collected in whichever order they come.
-#[derive(Default)]
-struct Input<'a> {
-    name: Option<String>,
-    dtype: Option<DType>,
-    shape: Option<Shape>,
-    /// Where its data starts, while the type is not known yet.
-    data: Option<Reader<'a>>,
-    values: Option<(Shape, Elements)>,
-}
-
-fn input<'a>(reader: &mut Reader<'a>, signature: &Signature, inputs: &mut [Option<Tensor>]) -> Result<(), Wrong> {
-    expect(reader, Kind::Object, "inputs")?;
-    let mut input = Input::default();
-    reader.object(|reader, key| input.member(reader, &key))?;
-    let (at, tensor) = input.finish(signature)?;
-    match inputs[at].replace(tensor) {
-        Some(_) => Err(InputError::Duplicate { name: signature.inputs[at].name.clone() }.into()),
-        None => Ok(()),
-    }
-}
-
-impl<'a> Input<'a> {
-    fn member(&mut self, reader: &mut Reader<'a>, key: &str) -> Result<(), Wrong> {
-        match key {
-            "name" => self.name = Some(string(reader, "inputs.name")?),
-            "datatype" => self.dtype = Some(self.read_dtype(reader)?),
-            "shape" => self.shape = Some(self.read_shape(reader)?),
-            "data" => match self.dtype {
-                Some(dtype) => self.values = Some(self.read_data(reader, dtype)?),
-                None => {
-                    self.data = Some(reader.fork());
-                    reader.skip()?;
-                }
-            },
-            "parameters" => self.read_parameters(reader)?,
-            _ => reader.skip()?,
+impl Wanted {
+    /// Takes one of its parameters in.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<(), ApiError> {
+        match name {
+            "binary_data" => self.binary = Some(truth(name, value)?),
+            "classification" => self.classes = count(name, value)?,
+            name if is_shared_memory(name) => return Err(no_shared_memory(name)),
+            _ => {}
         }
         Ok(())
     }
+}
 
-    /// What to call the input in an error.
-    fn field(&self) -> String {
-        self.name.clone().unwrap_or_else(|| "inputs".into())
-    }
+pub fn is_shared_memory(name: &str) -> bool {
+    name.starts_with("shared_memory_")
+}
 
-    fn bad(&self, words: impl std::fmt::Display) -> ApiError {
-        ApiError::field(self.field(), format!("input '{}': {words}", crate::text::shorten(&self.field(), 60)))
-    }
+pub fn no_shared_memory(name: &str) -> ApiError {
+    let words = "shared memory is not among the server's extensions: send the data in the request";
+    ApiError::field(crate::text::shorten(name, 60), words)
+}
 
-    fn read_dtype(&self, reader: &mut Reader<'a>) -> Result<DType, Wrong> {
-        let text = string(reader, "datatype")?;
-        let dtype: DType = text.parse().map_err(|error| self.bad(error))?;
-        match dtype {
-            DType::F16 | DType::BF16 => Err(self
-                .bad(format!("receiving {dtype} data via JSON is not supported. Please use the binary data format"))
-                .into()),
-            dtype => Ok(dtype),
+impl Filled {
+    /// The bytes that its data takes behind the JSON, where it lies there.
+    pub(super) fn binary_size(&self) -> Option<usize> {
+        match self.source {
+            Source::Binary { size, .. } => Some(size),
+            Source::Json(_) => None,
         }
-    }
-
-    fn read_shape(&self, reader: &mut Reader<'a>) -> Result<Shape, Wrong> {
-        expect(reader, Kind::Array, "shape")?;
-        let mut shape = Shape::default();
-        reader.array(|reader| {
-            let dim: i64 = integer(reader).map_err(|error| self.bad(format!("shape: {error}")))?;
-            if shape.len() == MOST_AXES {
-                return Err(self.bad(format!("shape: expected at most {MOST_AXES} axes")).into());
-            }
-            shape.push(usize::try_from(dim).map_err(|_| self.bad(format!("shape: {dim} is negative")))?);
-            Ok::<(), Wrong>(())
-        })?;
-        if shape.elements().is_none() {
-            return Err(self.bad(format!("shape {shape} has more elements than memory can address")).into());
-        }
-        Ok(shape)
-    }
-
-    fn read_parameters(&self, reader: &mut Reader<'a>) -> Result<(), Wrong> {
-        expect(reader, Kind::Object, "inputs.parameters")?;
-        reader.object(|reader, key| match &*key {
-            "binary_data_size" => Err(self.bad("binary data is not spoken: send 'data' as JSON").into()),
-            _ => Ok(reader.skip()?),
-        })
-    }
-
-    fn read_data(&self, reader: &mut Reader<'a>, dtype: DType) -> Result<(Shape, Elements), Wrong> {
-        expect(reader, Kind::Array, &format!("{}.data", self.field()))?;
-        // The shape is a caller's word: no memory is set aside on it beyond a little.
-        let capacity = self.shape.as_ref().and_then(Shape::elements).unwrap_or(0).min(4096);
-        let mut elements = Elements::new(dtype, capacity);
-        let shape = nested(reader, &mut elements).map_err(|error| match error {
-            NestedError::Json(error) | NestedError::Element { source: ElementError::Json(error), .. } => {
-                Wrong::Json(error)
-            }
-            other => self.bad(format!("data: {other}")).into(),
-        })?;
-        Ok((shape, elements))
-    }
-
-    fn finish(mut self, signature: &Signature) -> Result<(usize, Tensor), Wrong> {
-        let Some(name) = self.name.clone() else {
-            return Err(ApiError::field("inputs", "an entry of 'inputs' has no name").into());
-        };
-        let at = signature.input(&name).ok_or_else(|| InputError::unknown(&name, signature))?;
-        let dtype = self.dtype.ok_or_else(|| self.bad("'datatype' is missing"))?;
-        let shape = self.shape.take().ok_or_else(|| self.bad("'shape' is missing"))?;
-        let expected = signature.inputs[at].dtype;
-        if dtype != expected {
-            return Err(InputError::DType { name, expected, got: dtype }.into());
-        }
-        let (spelled, elements) = match (self.values.take(), self.data.take()) {
-            (Some(values), _) => values,
-            (None, Some(mut reader)) => self.read_data(&mut reader, dtype)?,
-            (None, None) => return Err(self.bad("'data' is missing").into()),
-        };
-        if spelled.len() > 1 && spelled != shape {
-            return Err(self.bad(format!("the data is nested as {spelled}, but the shape is {shape}")).into());
-        }
-        let tensor = Tensor::new(shape, elements.data).map_err(|error| self.bad(error))?;
-        Ok((at, tensor))
     }
 }

@@ -1,5 +1,6 @@
 //! Outputs to the plain answer.
 
+use crate::engine::Extras;
 use crate::front::reply::{ApiError, Cause};
 use crate::json::{NonFinite, Number, write_element, write_nested, write_str};
 use crate::registry::Version;
@@ -9,16 +10,20 @@ use crate::tensor::{Data, Tensor};
 /// NaN has no JSON form; people's parsers expect `null`.
 const NAN: NonFinite = NonFinite::Null;
 
-/// Writes the body. `rows` is how many rows were asked for; a single one also gets `prediction`.
+/// Writes the body. `extras` and `rows` are what was asked for; a single row also gets `prediction`.
 ///
 /// Outputs that do not count those rows on their first axis (of a model without a batch axis, or
 /// of a detector that found nothing) are written whole.
-pub fn write(routed: &Routed, outputs: &[Tensor], rows: usize, prediction_id: &str) -> Result<Vec<u8>, ApiError> {
+pub fn write(
+    routed: &Routed,
+    outputs: &[Tensor],
+    extras: Extras,
+    rows: usize,
+    prediction_id: &str,
+) -> Result<Vec<u8>, ApiError> {
     let version: &Version = routed;
     let roles = &version.roles;
-    let Some(main) = outputs.get(roles.prediction) else {
-        return Err(ApiError::new(Cause::Internal, "the model gave no output"));
-    };
+    let main = main(version, outputs)?;
     let mut out = Vec::with_capacity(192 + 24 * rows);
     out.push(b'{');
     let by_row = |tensor: &Tensor| !tensor.shape().is_empty() && tensor.rows() == rows;
@@ -28,10 +33,7 @@ pub fn write(routed: &Routed, outputs: &[Tensor], rows: usize, prediction_id: &s
         out.push(b',');
     }
     out.extend_from_slice(b"\"predictions\":");
-    match by_row(main) {
-        true => list(&mut out, rows, |out, row| prediction(out, version, main, row)),
-        false => whole(&mut out, main),
-    }
+    write_predictions(&mut out, version, outputs, rows)?;
     if let Some(scores) = roles.probabilities.and_then(|at| outputs.get(at)) {
         out.extend_from_slice(b",\"probabilities\":");
         match by_row(scores) {
@@ -40,7 +42,7 @@ pub fn write(routed: &Routed, outputs: &[Tensor], rows: usize, prediction_id: &s
         }
         classes(&mut out, version);
     }
-    others(&mut out, version, outputs, rows);
+    others(&mut out, version, outputs, extras, rows);
     for (name, text) in [
         ("model", Some(version.model.as_str())),
         ("version", Some(&*version.name)),
@@ -55,6 +57,26 @@ pub fn write(routed: &Routed, outputs: &[Tensor], rows: usize, prediction_id: &s
     }
     out.push(b'}');
     Ok(out)
+}
+
+/// The output that is the prediction.
+fn main<'a>(version: &Version, outputs: &'a [Tensor]) -> Result<&'a Tensor, ApiError> {
+    outputs.get(version.roles.prediction).ok_or_else(|| ApiError::new(Cause::Internal, "the model gave no output"))
+}
+
+/// Writes the predictions alone: one for each row.
+pub fn write_predictions(
+    out: &mut Vec<u8>,
+    version: &Version,
+    outputs: &[Tensor],
+    rows: usize,
+) -> Result<(), ApiError> {
+    let main = main(version, outputs)?;
+    match !main.shape().is_empty() && main.rows() == rows {
+        true => list(out, rows, |out, row| prediction(out, version, main, row)),
+        false => whole(out, main),
+    }
+    Ok(())
 }
 
 fn list(out: &mut Vec<u8>, rows: usize, mut each: impl FnMut(&mut Vec<u8>, usize)) {
@@ -127,11 +149,11 @@ fn classes(out: &mut Vec<u8>, version: &Version) {
 }
 
 /// Outputs that are neither the prediction nor its probabilities; raw scores that were classified count too.
-fn others(out: &mut Vec<u8>, version: &Version, outputs: &[Tensor], rows: usize) {
+fn others(out: &mut Vec<u8>, version: &Version, outputs: &[Tensor], extras: Extras, rows: usize) {
     let roles = &version.roles;
     let shown = |at: usize| (at == roles.prediction && !roles.classify) || Some(at) == roles.probabilities;
     let mut open = false;
-    for (at, (spec, tensor)) in version.signature().outputs.iter().zip(outputs).enumerate() {
+    for (at, (spec, tensor)) in version.signature().answered(extras).zip(outputs).enumerate() {
         if shown(at) {
             continue;
         }

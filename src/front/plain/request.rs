@@ -1,7 +1,8 @@
 //! A plain body to the tensors of a model.
 
 use super::rows::Rows;
-use crate::engine::TensorSpec;
+use crate::engine::{Extras, TensorSpec};
+use crate::front::extra;
 use crate::front::reply::ApiError;
 use crate::front::wrong::Wrong;
 use crate::json::{ElementError, Elements, JsonError, Kind, NestedError, Reader, nested};
@@ -10,11 +11,20 @@ use crate::tensor::{Shape, Tensor};
 
 /// The member that wraps the rows.
 const ENVELOPE: &str = "features";
+/// The member of the envelope that asks for more than the answer.
+const PARAMETERS: &str = "parameters";
 
 /// What a plain request holds.
 #[derive(Debug)]
 pub struct Parsed {
     pub inputs: Vec<Tensor>,
+    pub extras: Extras,
+}
+
+impl From<Vec<Tensor>> for Parsed {
+    fn from(inputs: Vec<Tensor>) -> Self {
+        Self { inputs, extras: Extras::NONE }
+    }
 }
 
 /// Reads a body straight into the model's tensors.
@@ -29,18 +39,34 @@ fn whole(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     if reader.peek()? != Kind::Object || !has_envelope(reader.fork(), version)? {
         return value(reader, version);
     }
-    let mut parsed = None;
-    reader.object(|reader, key| {
-        if key != ENVELOPE {
-            return reader.skip().map_err(Wrong::Json);
+    let mut parsed: Option<Parsed> = None;
+    let mut extras = Extras::NONE;
+    reader.object(|reader, key| match &*key {
+        ENVELOPE if parsed.is_some() => Err(ApiError::field(ENVELOPE, "'features' is given twice").into()),
+        ENVELOPE => {
+            parsed = Some(value(reader, version)?);
+            Ok(())
         }
-        if parsed.is_some() {
-            return Err(ApiError::field(ENVELOPE, "'features' is given twice").into());
-        }
-        parsed = Some(value(reader, version)?);
-        Ok(())
+        PARAMETERS => parameters(reader, version, &mut extras),
+        _ => reader.skip().map_err(Wrong::Json),
     })?;
-    parsed.ok_or_else(|| ApiError::field(ENVELOPE, "'features' is missing").into())
+    match parsed {
+        Some(parsed) => Ok(Parsed { extras, ..parsed }),
+        None => Err(ApiError::field(ENVELOPE, "'features' is missing").into()),
+    }
+}
+
+fn parameters(reader: &mut Reader<'_>, version: &Version, extras: &mut Extras) -> Result<(), Wrong> {
+    if reader.peek()? != Kind::Object {
+        return reader.skip().map_err(Wrong::Json);
+    }
+    reader.object(|reader, key| match Extras::named(&key) {
+        Some(_) => {
+            *extras = extras.and(extra::parameter(reader, version.signature(), &key)?);
+            Ok(())
+        }
+        None => reader.skip().map_err(Wrong::Json),
+    })
 }
 
 /// Whether an object is the envelope and not a row: it has the member, which is no column.
@@ -91,7 +117,7 @@ fn value(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
 fn record(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     let mut rows = Rows::new(version);
     rows.record(reader)?;
-    Ok(Parsed { inputs: rows.finish()? })
+    Ok(rows.finish()?.into())
 }
 
 fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
@@ -103,27 +129,29 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
     });
     let inputs = &version.signature().inputs;
     match (first, inputs.as_slice()) {
-        (Some(Ok(Kind::Object)), _) => records(reader, version),
+        (Some(Ok(Kind::Object)), _) => Ok(records(reader, version)?.into()),
         (_, [only]) => one_input(reader, version, only),
-        (Some(Ok(Kind::Array)), _) => lists(reader, version),
+        (Some(Ok(Kind::Array)), _) => Ok(lists(reader, version)?.into()),
         _ => {
             let mut rows = Rows::new(version);
             rows.list(reader)?;
-            Ok(Parsed { inputs: rows.finish()? })
+            Ok(rows.finish()?.into())
         }
     }
 }
 
-fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
+/// A list of rows, each an object by column or input.
+pub fn records(reader: &mut Reader<'_>, version: &Version) -> Result<Vec<Tensor>, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.record(reader))?;
-    Ok(Parsed { inputs: rows.finish()? })
+    Ok(rows.finish()?)
 }
 
-fn lists(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
+/// A list of rows, each a list in column order.
+pub fn lists(reader: &mut Reader<'_>, version: &Version) -> Result<Vec<Tensor>, Wrong> {
     let mut rows = Rows::new(version);
     reader.array(|reader| rows.list(reader))?;
-    Ok(Parsed { inputs: rows.finish()? })
+    Ok(rows.finish()?)
 }
 
 /// A list for a model with one input: nested to its rank it is a batch, one less is a row.
@@ -134,7 +162,7 @@ fn one_input(reader: &mut Reader<'_>, version: &Version, spec: &TensorSpec) -> R
     let shape = if single { with_one_row(&shape) } else { shape };
     check_width(&shape, version, spec)?;
     let tensor = Tensor::new(shape, elements.data).map_err(|error| ApiError::field(ENVELOPE, error.to_string()))?;
-    Ok(Parsed { inputs: vec![tensor] })
+    Ok(vec![tensor].into())
 }
 
 fn with_one_row(row: &Shape) -> Shape {

@@ -24,7 +24,7 @@ impl Watcher {
         let next_look = self.look();
         match self.accept(&command) {
             Ok((model, versions)) => {
-                tracing::info!(%model, verb = command.verb.name(), versions = words(&versions), "asked for through the admin port");
+                tracing::info!(%model, verb = command.verb.name(), versions = words(&versions), "asked for");
                 let Command { verb, answer, .. } = command;
                 let until = Instant::now() + self.settings.patience;
                 self.waiting.push(Waiter { verb, model, versions, until, answer });

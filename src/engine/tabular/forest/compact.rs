@@ -11,6 +11,7 @@
 
 use super::ensemble::{Ensemble, Node, Split, Tree};
 use super::normal::{self, Normal};
+use super::numbers::{self, Numbers};
 use super::sound;
 use crate::engine::cache::{Entry, Section, Stored, Writer};
 use bytemuck::{Pod, Zeroable};
@@ -69,6 +70,8 @@ pub struct Compact {
     pub format: Format,
     /// Columns of a row, without the one that holds NaN.
     pub features: usize,
+    /// What the file calls the leaves.
+    pub numbers: Numbers,
 }
 
 impl Compact {
@@ -82,7 +85,9 @@ impl Compact {
         let largest = ensemble.trees.iter().map(|tree| tree.nodes.len()).max()?;
         let format = Format::new(ensemble.features + 1, largest)?;
         let features = ensemble.features;
-        let mut packer = Packer { nodes: Vec::with_capacity(ensemble.nodes()), format, features };
+        let nodes = ensemble.nodes();
+        let (nodes, numbers) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));
+        let mut packer = Packer { nodes, numbers, format, features };
         let mut trees = Vec::with_capacity(order.len());
         for (tree, depth) in order {
             let root = u32::try_from(packer.nodes.len()).ok()?;
@@ -91,7 +96,7 @@ impl Compact {
         }
         // A kernel's index is a signed word.
         i32::try_from(packer.nodes.len()).ok()?;
-        Some(Self { nodes: packer.nodes.into(), trees, format, features })
+        Some(Self { nodes: packer.nodes.into(), trees, format, features, numbers: Numbers::new(packer.numbers) })
     }
 
     /// Columns of a row as the kernels want it, the last of them NaN.
@@ -119,20 +124,27 @@ impl Compact {
         };
         let child = |at: usize| Some((nodes[at].link & mask) as usize).filter(|distance| *distance > 0);
         i32::try_from(nodes.len()).is_ok()
+            && self.numbers.len() == nodes.len()
             && nodes.iter().enumerate().all(inside)
             && sound::depths_hold(nodes.len(), &self.trees, child)
     }
 
     pub fn keep(&self, writer: &mut Writer<'_>) -> io::Result<Kept> {
         let (shift, features) = (self.format.shift, self.features as u64);
-        Ok(Kept { nodes: writer.section(&self.nodes)?, trees: self.trees.clone(), shift, features })
+        let (nodes, numbers) = (writer.section(&self.nodes)?, self.numbers.keep(writer)?);
+        Ok(Kept { nodes, numbers, trees: self.trees.clone(), shift, features })
     }
 
     /// What was kept, not yet known to be sound.
     pub fn revive(kept: Kept, entry: &Entry) -> Result<Self, String> {
         let features = usize::try_from(kept.features).map_err(|_| "the rows are too wide")?;
         let format = Format { shift: kept.shift };
-        Ok(Self { nodes: entry.stored(kept.nodes)?, trees: kept.trees, format, features })
+        let (nodes, numbers) = (entry.stored(kept.nodes)?, Numbers::revive(kept.numbers, entry)?);
+        Ok(Self { nodes, numbers, trees: kept.trees, format, features })
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        size_of_val(&self.nodes[..]) + size_of_val(&self.trees[..]) + self.numbers.memory_bytes()
     }
 }
 
@@ -140,6 +152,7 @@ impl Compact {
 #[derive(Archive, Serialize, Deserialize)]
 pub struct Kept {
     nodes: Section,
+    numbers: numbers::Kept,
     trees: Vec<(u32, u32)>,
     shift: u32,
     features: u64,
@@ -148,6 +161,7 @@ pub struct Kept {
 /// Packs one tree behind the other.
 struct Packer {
     nodes: Vec<Packed>,
+    numbers: Vec<i64>,
     format: Format,
     features: usize,
 }
@@ -159,16 +173,21 @@ impl Packer {
         let nothing = Packed { threshold: 0, link: 0 };
         let mut clusters = vec![(0u32, self.nodes.len())];
         self.nodes.push(nothing);
+        self.numbers.push(0);
         while let Some(top) = clusters.pop() {
             let mut level = vec![top];
             for _ in 0..CLUSTER {
                 let mut next = Vec::with_capacity(2 * level.len());
                 for (from, place) in level {
                     self.nodes[place] = match &tree.nodes[from as usize] {
-                        Node::Leaf { .. } => self.leaf(payload(from)),
+                        Node::Leaf { id, .. } => {
+                            self.numbers[place] = *id;
+                            self.leaf(payload(from))
+                        }
                         Node::Split(split) => {
                             let child = self.nodes.len();
                             self.nodes.extend([nothing, nothing]);
+                            self.numbers.extend([0, 0]);
                             let (node, first, second) = self.inner(split, child - place)?;
                             next.extend([(first, child), (second, child + 1)]);
                             node
@@ -216,7 +235,10 @@ mod tests {
         let leaf = |format: Format| Packed { threshold: 0, link: format.link(1, false, 0) };
         let format = Format::new(2, 3).expect("it fits");
         let inner = |distance| Packed { threshold: 0, link: format.link(0, false, distance) };
-        let compact = |nodes: Vec<Packed>| Compact { nodes: nodes.into(), trees: vec![(0, 1)], format, features: 1 };
+        let compact = |nodes: Vec<Packed>| {
+            let numbers = Numbers::new(vec![0; nodes.len()]);
+            Compact { nodes: nodes.into(), numbers, trees: vec![(0, 1)], format, features: 1 }
+        };
         assert!(compact(vec![inner(1), leaf(format), leaf(format)]).is_sound(None));
         assert!(!compact(vec![inner(2), leaf(format), leaf(format)]).is_sound(None));
         assert!(!compact(vec![inner(0), leaf(format), leaf(format)]).is_sound(None), "a circle");

@@ -10,17 +10,20 @@ mod kept;
 mod kernel;
 mod leaves;
 mod normal;
+mod numbers;
 pub mod onnx;
 pub mod onnx5;
 mod places;
 mod prepared;
+mod rows;
 mod score;
 mod sound;
 mod tune;
 mod wide;
 
 pub use kept::Kept;
-pub use prepared::{Forest, Rows};
+pub use prepared::Forest;
+pub use rows::Rows;
 pub use tune::fix_kernels;
 
 #[cfg(test)]

@@ -3,31 +3,15 @@
 use super::bits::{Bits, ROWS};
 use super::compact::Compact;
 use super::ensemble::{Aggregate, Ensemble};
-use super::kernel::{Block, LANES};
+use super::kernel::{Kernel, LANES};
 use super::leaves::Leaves;
 use super::normal::Rounding;
-use super::score::{self, BLOCK, Forms, Strategy, Sum};
+use super::rows::{Form, Rows, Singles};
+use super::score::{self, Forms, Strategy, Sum};
 use super::tune::{self, Tuning};
 use super::wide::Wide;
 use bytesize::ByteSize;
-use std::cell::RefCell;
 use std::time::Duration;
-
-/// Rows, one after the other. Columns behind the forest's last feature are passed over.
-#[derive(Clone, Copy, Debug)]
-pub enum Rows<'a> {
-    F32(&'a [f32]),
-    F64(&'a [f64]),
-}
-
-impl Rows<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Self::F32(values) => values.len(),
-            Self::F64(values) => values.len(),
-        }
-    }
-}
 
 /// A forest laid out for the kernels. What it computes never depends on the batch or the processor.
 #[derive(Clone, Debug)]
@@ -113,55 +97,74 @@ impl Forest {
         if count == 0 {
             return;
         }
-        assert!(
-            rows.len() / count >= self.features && rows.len().is_multiple_of(count),
-            "{} values, {count} rows",
-            rows.len()
-        );
+        self.check_width(rows, count);
         out.fill(0.0);
-        match (rows, &self.compact, self.rounding, &self.wide) {
-            (Rows::F32(values), Some(compact), ..) => self.compactly(compact, values, |x| x, out),
-            (Rows::F64(values), Some(compact), Some(rounding), _) => {
-                self.compactly(compact, values, |x| rounding.round(x), out);
-            }
-            (Rows::F64(values), _, _, Some(wide)) => score::wide(wide, values, &self.sum(), out),
-            (Rows::F32(values), None, _, Some(wide)) => {
-                let values: Vec<f64> = values.iter().map(|x| f64::from(*x)).collect();
-                score::wide(wide, &values, &self.sum(), out);
-            }
-            // Rows that were said to be single: nothing is lost by saying it again.
-            (Rows::F64(values), Some(compact), ..) => self.compactly(compact, values, |x| x as f32, out),
-            (_, None, _, None) => unreachable!("one form is always made"),
+        match self.form(rows) {
+            Form::Compact(compact, singles) => self.compactly(compact, self.tuning.choose(count), singles, out),
+            Form::Wide(wide, values) => score::wide(wide, &values, &self.sum(), out),
         }
         self.finish(out);
+    }
+
+    /// The leaf that each row comes to in each tree, by the number and in the order that the file has
+    /// for them: `out` gets [`Forest::trees`] for each row. Rows are as for [`Forest::score`].
+    pub fn leaves(&self, rows: Rows<'_>, out: &mut [i64]) {
+        let trees = self.trees();
+        let count = out.len() / trees;
+        if count == 0 {
+            return;
+        }
+        self.check_width(rows, count);
+        match self.form(rows) {
+            Form::Compact(compact, singles) => self.walked(compact, self.tuning.walk(count), singles, out),
+            Form::Wide(wide, values) => {
+                let width = values.len() / count;
+                for (row, out) in values.chunks_exact(width).zip(out.chunks_exact_mut(trees)) {
+                    score::for_each_wide_leaf(wide, row, |tree, leaf| out[self.order[tree].0] = wide.numbers.at(leaf));
+                }
+            }
+        }
+    }
+
+    fn walked(&self, forest: &Compact, walk: (Kernel, usize), singles: Singles<'_>, out: &mut [i64]) {
+        let trees = self.trees();
+        singles.each_block(out.len() / trees, self.features, |block, first, rows| {
+            let out = &mut out[first * trees..][..rows * trees];
+            score::leaves(forest, block, walk, rows, |tree, row, leaf| {
+                out[row * trees + self.order[tree].0] = forest.numbers.at(leaf);
+            });
+        });
+    }
+
+    fn check_width(&self, rows: Rows<'_>, count: usize) {
+        let elements = rows.elements();
+        assert!(elements / count >= self.features && elements.is_multiple_of(count), "{elements} values, {count} rows");
+    }
+
+    fn form<'a>(&'a self, rows: Rows<'a>) -> Form<'a> {
+        match (rows, &self.compact, self.rounding, &self.wide) {
+            (Rows::F32(values), Some(compact), ..) => Form::Compact(compact, Singles::Own(values)),
+            (Rows::F64(values), Some(compact), Some(rounding), _) => {
+                Form::Compact(compact, Singles::Rounded(values, rounding))
+            }
+            (Rows::F64(values), _, _, Some(wide)) => Form::Wide(wide, values.into()),
+            (Rows::F32(values), None, _, Some(wide)) => {
+                Form::Wide(wide, values.iter().map(|x| f64::from(*x)).collect())
+            }
+            (Rows::F64(values), Some(compact), ..) => Form::Compact(compact, Singles::Cut(values)),
+            (_, None, _, None) => unreachable!("one form is always made"),
+        }
     }
 
     fn sum(&self) -> Sum<'_> {
         Sum { leaves: &self.leaves, aggregate: self.aggregate, targets: self.targets }
     }
 
-    fn compactly<T: Copy>(&self, forest: &Compact, values: &[T], single: impl Fn(T) -> f32, out: &mut [f64]) {
-        let strategy = self.tuning.choose(out.len() / self.targets);
-        self.compactly_by(forest, strategy, values, single, out);
-    }
-
-    fn compactly_by<T: Copy>(
-        &self,
-        forest: &Compact,
-        strategy: Strategy,
-        values: &[T],
-        single: impl Fn(T) -> f32,
-        out: &mut [f64],
-    ) {
-        let width = values.len() / (out.len() / self.targets);
+    fn compactly(&self, forest: &Compact, strategy: Strategy, singles: Singles<'_>, out: &mut [f64]) {
         let forms = Forms { compact: forest, bits: self.bits.as_ref() };
-        let blocks = values.chunks(BLOCK * width).zip(out.chunks_mut(BLOCK * self.targets));
-        PADDED.with_borrow_mut(|padded| {
-            for (values, out) in blocks {
-                let rows = values.chunks_exact(width).map(|row| &row[..self.features]);
-                let block = pad(padded, rows, &single);
-                score::compact(forms, block, strategy, &self.sum(), out);
-            }
+        singles.each_block(out.len() / self.targets, self.features, |block, first, rows| {
+            let out = &mut out[first * self.targets..][..rows * self.targets];
+            score::compact(forms, block, strategy, &self.sum(), out);
         });
     }
 
@@ -173,11 +176,19 @@ impl Forest {
                 self.score(Rows::F32(values), out);
             }
             Some(compact) => {
-                self.compactly_by(compact, strategy, values, |x| x, out);
+                out.fill(0.0);
+                self.compactly(compact, strategy, Singles::Own(values), out);
                 self.finish(out);
             }
             None => self.score(Rows::F32(values), out),
         }
+    }
+
+    /// The same for leaves; `None` where the forest has no compact form.
+    #[cfg(test)]
+    pub(super) fn leaves_by(&self, walk: (Kernel, usize), values: &[f32], out: &mut [i64]) -> Option<()> {
+        self.walked(self.compact.as_ref()?, walk, Singles::Own(values), out);
+        Some(())
     }
 
     fn finish(&self, out: &mut [f64]) {
@@ -203,7 +214,7 @@ impl Forest {
         let mut out = vec![0.0; tune::TRIAL_ROWS * self.targets];
         let mut tuning = Tuning::measured(self.bits.is_some(), |strategy, from, count| {
             let rows = &rows[from * self.features..][..count * self.features];
-            self.compactly_by(compact, strategy, rows, |x| x, &mut out[..count * self.targets]);
+            self.compactly(compact, strategy, Singles::Own(rows), &mut out[..count * self.targets]);
         });
         std::mem::swap(&mut self.tuning, &mut tuning);
     }
@@ -230,7 +241,7 @@ impl Forest {
 
     /// Bytes that the layouts hold.
     pub fn memory_bytes(&self) -> usize {
-        let compact = self.compact.as_ref().map_or(0, |compact| size_of_val(&compact.nodes[..]));
+        let compact = self.compact.as_ref().map_or(0, Compact::memory_bytes);
         let compact = compact + self.bits.as_ref().map_or(0, Bits::memory_bytes);
         compact + self.wide.as_ref().map_or(0, Wide::memory_bytes) + self.leaves.memory_bytes()
     }
@@ -245,28 +256,6 @@ fn kernel_line((size, strategy, cost): (usize, Strategy, Option<Duration>)) -> S
         Strategy::Bits(sieve) => format!("{}, {ROWS} rows at once", sieve.name()),
     };
     format!("from {size:>3} rows on: {how}, {cost}")
-}
-
-thread_local! {
-    /// Rows in the form that kernels want: kept, so that a request allocates nothing for it.
-    static PADDED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Copies rows and puts NaN behind each.
-fn pad<'a, 'b, T: Copy + 'b>(
-    padded: &'a mut Vec<f32>,
-    rows: impl Iterator<Item = &'b [T]>,
-    single: impl Fn(T) -> f32,
-) -> Block<'a> {
-    padded.clear();
-    let mut missing = false;
-    for row in rows {
-        let from = padded.len();
-        padded.extend(row.iter().map(|x| single(*x)));
-        missing |= padded[from..].iter().fold(false, |missing, x| missing | x.is_nan());
-        padded.push(f32::NAN);
-    }
-    Block { values: padded, missing }
 }
 
 /// Trees of like depth share a walk. The sort is stable, so the order is the model's own.

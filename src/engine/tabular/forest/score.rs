@@ -119,12 +119,34 @@ impl Sum<'_> {
 
 /// Calls `then(tree, row, payload)` for every tree and row; for each row in the order of the trees.
 #[inline(always)]
-fn each_leaf(forms: Forms<'_>, block: Block<'_>, strategy: Strategy, rows: usize, then: impl FnMut(usize, usize, u32)) {
+fn each_leaf(
+    forms: Forms<'_>,
+    block: Block<'_>,
+    strategy: Strategy,
+    rows: usize,
+    mut then: impl FnMut(usize, usize, u32),
+) {
     match (strategy, forms.bits) {
-        (Strategy::Walk { kernel, rows: side }, _) => walk(forms.compact, block, kernel, side, rows, then),
+        (Strategy::Walk { kernel, rows: side }, _) => {
+            let nodes = &forms.compact.nodes[..];
+            walk(forms.compact, block, kernel, side, rows, |tree, row, leaf| {
+                then(tree, row, nodes[leaf as usize].threshold);
+            });
+        }
         (Strategy::Bits(sieve), Some(bits)) => sift(bits, forms.compact.stride(), block, sieve, rows, then),
         (Strategy::Bits(_), None) => unreachable!("chosen only where the form is there"),
     }
+}
+
+/// Calls `then(tree, row, leaf)` with the place of the leaf that every row of at most [`BLOCK`] comes to.
+pub fn leaves(
+    forest: &Compact,
+    block: Block<'_>,
+    (kernel, side): (Kernel, usize),
+    rows: usize,
+    then: impl FnMut(usize, usize, u32),
+) {
+    walk(forest, block, kernel, side, rows, then);
 }
 
 #[inline(always)]
@@ -136,7 +158,6 @@ fn walk(
     rows: usize,
     mut then: impl FnMut(usize, usize, u32),
 ) {
-    let nodes = &forest.nodes[..];
     let mut lanes = Lanes { at: [0; LANES], rows: [0; LANES], used: 0 };
     for (group, trees) in forest.trees.chunks(LANES / side).enumerate() {
         let first_tree = group * (LANES / side);
@@ -147,7 +168,7 @@ fn walk(
             kernel.descend(forest, block, &mut lanes, steps);
             for (tree, leaves) in lanes.at[..lanes.used].chunks_exact(count).enumerate() {
                 for (row, leaf) in leaves.iter().enumerate() {
-                    then(first_tree + tree, first_row + row, nodes[*leaf as usize].threshold);
+                    then(first_tree + tree, first_row + row, *leaf);
                 }
             }
         }

@@ -105,6 +105,14 @@ impl Tuning {
         self.chosen[at].0
     }
 
+    /// The walk for so many rows, kernel and rows side by side, where the places of leaves are wanted.
+    pub fn walk(&self, rows: usize) -> (Kernel, usize) {
+        match self.choose(rows) {
+            Strategy::Walk { kernel, rows } => (kernel, rows),
+            Strategy::Bits(_) => (Kernel::widest(), LANES),
+        }
+    }
+
     /// From how many rows on which strategy is taken, and its time per row where that was measured.
     pub fn table(&self) -> impl Iterator<Item = (usize, Strategy, Option<Duration>)> + '_ {
         SIZES.iter().zip(&self.chosen).map(|(size, (strategy, cost))| (*size, *strategy, *cost))

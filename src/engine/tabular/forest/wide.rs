@@ -5,6 +5,7 @@
 
 use super::ensemble::{Ensemble, Node, Set, Split, Test, Tree};
 use super::normal::Normal;
+use super::numbers::{self, Numbers};
 use super::sound;
 use crate::engine::cache::{Entry, Section, Stored, Writer};
 use bytemuck::{Pod, Zeroable};
@@ -40,6 +41,7 @@ struct WideNode {
 #[derive(Archive, Serialize, Deserialize)]
 pub struct Kept {
     nodes: Section,
+    numbers: numbers::Kept,
     trees: Vec<(u32, u32)>,
     sets: Vec<Set>,
 }
@@ -51,6 +53,8 @@ pub struct Wide {
     /// The root's place and the depth of each tree, in the order in which their votes are summed.
     pub trees: Vec<(u32, u32)>,
     sets: Vec<Set>,
+    /// What the file calls the leaves.
+    pub numbers: Numbers,
 }
 
 impl Wide {
@@ -63,14 +67,15 @@ impl Wide {
         if ensemble.features > COLUMN as usize {
             return Err(format!("rows have {} columns, expected at most {COLUMN}", ensemble.features));
         }
-        let mut nodes = Vec::with_capacity(ensemble.nodes());
+        let count = ensemble.nodes();
+        let (mut nodes, mut numbers) = (Vec::with_capacity(count), Vec::with_capacity(count));
         let mut trees = Vec::with_capacity(order.len());
         for (tree, depth) in order {
             let root = u32::try_from(nodes.len()).map_err(|_| "the trees have more than 2^32 nodes")?;
-            lay_out(&ensemble.trees[*tree], &mut nodes, |leaf| payload(*tree, leaf))?;
+            lay_out(&ensemble.trees[*tree], &mut nodes, &mut numbers, |leaf| payload(*tree, leaf))?;
             trees.push((root, *depth));
         }
-        Ok(Self { nodes: nodes.into(), trees, sets: ensemble.sets.clone() })
+        Ok(Self { nodes: nodes.into(), trees, sets: ensemble.sets.clone(), numbers: Numbers::new(numbers) })
     }
 
     /// Whether every node, column and set that a walk can meet is there, whatever the values of a
@@ -96,18 +101,21 @@ impl Wide {
             (node.column >> KIND_SHIFT & 7 != kind::LEAF).then_some(node.distance as usize)
         };
         u32::try_from(nodes.len()).is_ok()
+            && self.numbers.len() == nodes.len()
             && nodes.iter().enumerate().all(inside)
             && self.sets.iter().all(Set::is_sorted)
             && sound::depths_hold(nodes.len(), &self.trees, child)
     }
 
     pub fn keep(&self, writer: &mut Writer<'_>) -> io::Result<Kept> {
-        Ok(Kept { nodes: writer.section(&self.nodes)?, trees: self.trees.clone(), sets: self.sets.clone() })
+        let (nodes, numbers) = (writer.section(&self.nodes)?, self.numbers.keep(writer)?);
+        Ok(Kept { nodes, numbers, trees: self.trees.clone(), sets: self.sets.clone() })
     }
 
     /// What was kept, not yet known to be sound.
     pub fn revive(kept: Kept, entry: &Entry) -> Result<Self, String> {
-        Ok(Self { nodes: entry.stored(kept.nodes)?, trees: kept.trees, sets: kept.sets })
+        let (nodes, numbers) = (entry.stored(kept.nodes)?, Numbers::revive(kept.numbers, entry)?);
+        Ok(Self { nodes, numbers, trees: kept.trees, sets: kept.sets })
     }
 
     /// Walks one row down trees `from..from + leaves.len()`, at most [`LANES`]; answers where it ends.
@@ -151,24 +159,35 @@ impl Wide {
             Set::Bits(words) => size_of_val(&words[..]),
             Set::Numbers(numbers) => size_of_val(&numbers[..]),
         });
-        size_of_val(&self.nodes[..]) + size_of_val(&self.trees[..]) + sets.sum::<usize>()
+        let nodes = size_of_val(&self.nodes[..]) + self.numbers.memory_bytes();
+        nodes + size_of_val(&self.trees[..]) + sets.sum::<usize>()
     }
 }
 
 /// Lays a tree out behind those that are there, level by level.
-fn lay_out(tree: &Tree, nodes: &mut Vec<WideNode>, mut payload: impl FnMut(u32) -> u32) -> Result<(), String> {
+fn lay_out(
+    tree: &Tree,
+    nodes: &mut Vec<WideNode>,
+    numbers: &mut Vec<i64>,
+    mut payload: impl FnMut(u32) -> u32,
+) -> Result<(), String> {
     let nothing = WideNode { number: 0.0, column: 0, distance: 0 };
     let mut level = vec![(0u32, nodes.len())];
     nodes.push(nothing);
+    numbers.push(0);
     while !level.is_empty() {
         let mut next = Vec::with_capacity(2 * level.len());
         for (from, place) in level {
             nodes[place] = match &tree.nodes[from as usize] {
-                Node::Leaf { .. } => WideNode { number: f64::from(payload(from)), ..nothing },
+                Node::Leaf { id, .. } => {
+                    numbers[place] = *id;
+                    WideNode { number: f64::from(payload(from)), ..nothing }
+                }
                 Node::Split(split) => {
                     let child = nodes.len();
                     let distance = u32::try_from(child - place).map_err(|_| "a tree is too large")?;
                     nodes.extend([nothing, nothing]);
+                    numbers.extend([0, 0]);
                     let (node, first, second) = inner(split, distance);
                     next.extend([(first, child), (second, child + 1)]);
                     node

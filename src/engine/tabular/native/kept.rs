@@ -4,11 +4,10 @@ use super::lines::LinearTrees;
 use super::link::{Answer, Head};
 use super::model::{Engine, Inner, LeafLine, Linear};
 use super::names::Names;
-use super::trees::{self, Trees};
 use crate::engine::cache::{self, Entry, Place, Section, Writer};
-use crate::engine::tabular::forest::ensemble::Ensemble;
-use crate::engine::tabular::forest::ensemble::MOST_TARGETS;
-use crate::engine::{Extras, Format};
+use crate::engine::tabular::forest::ensemble::{Ensemble, MOST_TARGETS};
+use crate::engine::tabular::forest::{self, Forest};
+use crate::engine::{Format, Options};
 use rkyv::{Archive, Deserialize, Serialize};
 use std::io;
 
@@ -55,25 +54,25 @@ impl From<Classes> for Names {
 /// Sections are archives of what the names say.
 #[derive(Archive, Serialize, Deserialize)]
 enum Scorer {
-    Trees(Box<trees::Kept>),
+    Trees(Box<forest::Kept>),
     LinearTrees { ensemble: Section, lines: Section },
     Linear(Section),
 }
 
-/// The entry's name: by the file's content, and what of its extras the entry holds.
-fn name(place: Place<'_>, format: Format, extras: Extras) -> String {
-    let leaves = if extras.leaf { "-leaf" } else { "" };
-    place.name(&format!("{}{leaves}", format.extension()))
+/// The entry's name: by the file's content, and for which rows it was laid out.
+fn name(place: Place<'_>, format: Format, options: Options) -> String {
+    let rows = if options.double { "-fp64" } else { "" };
+    place.name(&format!("{}{rows}", format.extension()))
 }
 
 /// The model as it was kept, and the words for where it came from.
-pub fn load(place: Place<'_>, format: Format, extras: Extras) -> Option<(Inner, String)> {
-    place.cache.load(&name(place, format, extras), |entry| revive(entry, extras))
+pub fn load(place: Place<'_>, format: Format, options: Options) -> Option<(Inner, String)> {
+    place.cache.load(&name(place, format, options), |entry| revive(entry, options))
 }
 
 /// Keeps a model. What goes wrong is logged.
-pub fn store(place: Place<'_>, format: Format, extras: Extras, model: &Inner, reason: &str) {
-    place.cache.store(&name(place, format, extras), |writer| {
+pub fn store(place: Place<'_>, format: Format, options: Options, model: &Inner, reason: &str) {
+    place.cache.store(&name(place, format, options), |writer| {
         Ok(Kept {
             scorer: scorer(writer, &model.engine)?,
             head: model.head,
@@ -88,7 +87,7 @@ pub fn store(place: Place<'_>, format: Format, extras: Extras, model: &Inner, re
 
 fn scorer(writer: &mut Writer<'_>, engine: &Engine) -> io::Result<Scorer> {
     Ok(match engine {
-        Engine::Trees(trees) => Scorer::Trees(Box::new(trees.keep(writer)?)),
+        Engine::Trees(forest) => Scorer::Trees(Box::new(forest.keep(writer)?)),
         Engine::LinearTrees(trees) => Scorer::LinearTrees {
             ensemble: cache::archive(writer, trees.ensemble())?,
             lines: cache::archive(writer, trees.lines())?,
@@ -98,38 +97,38 @@ fn scorer(writer: &mut Writer<'_>, engine: &Engine) -> io::Result<Scorer> {
 }
 
 /// Holds the parts against each other: what readers of files see to by how they make them.
-fn revive(entry: &Entry, extras: Extras) -> Result<(Inner, String), String> {
+fn revive(entry: &Entry, options: Options) -> Result<(Inner, String), String> {
     let kept: Kept = cache::unarchive(entry.head()?)?;
     let features = usize::try_from(kept.features).map_err(|_| "its rows are too wide")?;
     let head = kept.head;
     if !(1..=MOST_TARGETS).contains(&head.targets) || kept.categories.iter().any(|at| *at as usize >= features) {
         return Err("its head does not fit its rows".into());
     }
-    let (engine, shape, leaves) = engine(kept.scorer, entry, extras)?;
-    if shape != (features, head.targets) || leaves != extras.leaf {
+    let (engine, shape) = engine(kept.scorer, entry)?;
+    if shape != (features, head.targets) {
         return Err("its trees do not fit its head".into());
     }
     let classes = Names::from(kept.classes);
     if head.answer == Answer::Classes {
         classes.check(head.width())?;
     }
-    let model = Inner::joined(engine, head, features, kept.columns, kept.categories, classes, extras);
+    let model = Inner::joined(engine, head, features, kept.columns, kept.categories, classes, options);
     Ok((model, kept.reason))
 }
 
-/// What scores, with its columns and targets, and whether it can tell leaves as is wanted.
-fn engine(scorer: Scorer, entry: &Entry, extras: Extras) -> Result<(Engine, (usize, usize), bool), String> {
+/// What scores, with its columns and targets.
+fn engine(scorer: Scorer, entry: &Entry) -> Result<(Engine, (usize, usize)), String> {
     match scorer {
         Scorer::Trees(kept) => {
-            let trees = Trees::revive(*kept, entry)?;
-            let (shape, leaves) = ((trees.features(), trees.targets()), trees.tell_leaves());
-            Ok((Engine::Trees(Box::new(trees)), shape, leaves))
+            let forest = Forest::revive(*kept, entry)?;
+            let shape = (forest.features(), forest.targets());
+            Ok((Engine::Trees(Box::new(forest)), shape))
         }
         Scorer::LinearTrees { ensemble, lines } => {
             let ensemble: Ensemble = cache::unarchive(entry.bytes(ensemble)?)?;
             let lines: Vec<Vec<LeafLine>> = cache::unarchive(entry.bytes(lines)?)?;
             let shape = (ensemble.features, ensemble.targets);
-            Ok((Engine::LinearTrees(LinearTrees::new(ensemble, lines)?), shape, extras.leaf))
+            Ok((Engine::LinearTrees(LinearTrees::new(ensemble, lines)?), shape))
         }
         Scorer::Linear(section) => {
             let linear: Linear = cache::unarchive(entry.bytes(section)?)?;
@@ -138,7 +137,7 @@ fn engine(scorer: Scorer, entry: &Entry, extras: Extras) -> Result<(Engine, (usi
             if features * targets != linear.weights.len() || features == 0 {
                 return Err("its weights do not fit its bias".into());
             }
-            Ok((Engine::Linear(linear), (features, targets), false))
+            Ok((Engine::Linear(linear), (features, targets)))
         }
     }
 }

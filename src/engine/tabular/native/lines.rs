@@ -1,6 +1,7 @@
 //! Trees whose leaves are linear models, LightGBM's `linear_tree`.
 
 use super::model::LeafLine;
+use crate::engine::tabular::forest::Rows;
 use crate::engine::tabular::forest::ensemble::{Ensemble, Node};
 
 /// Walked tree by tree: the kernels know no such leaves.
@@ -26,19 +27,38 @@ impl LinearTrees {
     }
 
     /// Margins in the order of the trees; `out` gets rows x targets.
-    pub fn score(&self, rows: &[f32], out: &mut [f64]) {
+    pub fn score(&self, rows: Rows<'_>, out: &mut [f64]) {
         let Ensemble { targets, features, votes, .. } = &self.ensemble;
-        for (row, scores) in rows.chunks_exact(*features).zip(out.chunks_exact_mut(*targets)) {
-            let row: Vec<f64> = row.iter().map(|x| f64::from(*x)).collect();
-            let reached = self.ensemble.trees.iter().zip(self.ensemble.leaves(&row));
+        rows.each_double(*features, |at, row| {
+            let scores = &mut out[at * targets..][..*targets];
+            let reached = self.ensemble.trees.iter().zip(self.ensemble.leaves(row));
             for ((tree, at), lines) in reached.zip(&self.lines) {
                 let Node::Leaf { votes: range, id } = &tree.nodes[at as usize] else { continue };
                 for vote in &votes[range.start as usize..range.end as usize] {
                     let line = usize::try_from(*id).ok().and_then(|leaf| lines.get(leaf));
-                    scores[vote.target as usize] += line.map_or(vote.weight, |line| line.value(&row));
+                    scores[vote.target as usize] += line.map_or(vote.weight, |line| line.value(row));
                 }
             }
-        }
+        });
+    }
+
+    /// The numbers of the leaves that rows reach, as the training library counts them: rows x trees.
+    pub fn leaves(&self, rows: Rows<'_>, out: &mut [i64]) {
+        let trees = &self.ensemble.trees;
+        rows.each_double(self.ensemble.features, |at, row| {
+            let reached = trees.iter().zip(self.ensemble.leaves(row));
+            for (out, (tree, at)) in out[at * trees.len()..].iter_mut().zip(reached) {
+                *out = match &tree.nodes[at as usize] {
+                    Node::Leaf { id, .. } => *id,
+                    Node::Split(_) => -1,
+                };
+            }
+        });
+    }
+
+    pub fn memory_bytes(&self) -> usize {
+        let Ensemble { votes, .. } = &self.ensemble;
+        self.ensemble.nodes() * size_of::<Node>() + size_of_val(votes.as_slice())
     }
 
     pub fn lines(&self) -> &Vec<Vec<LeafLine>> {

@@ -13,30 +13,34 @@ mod lines;
 mod link;
 mod model;
 mod names;
-mod trees;
+mod session;
 mod ubjson;
 mod xgboost;
 
 use super::NAME;
 use crate::engine::cache::Place;
-use crate::engine::{Choice, Extras, Format, LoadError, Loaded, Origin};
+use crate::engine::{Choice, Format, LoadError, Loaded, Options, Origin};
 use std::sync::Arc;
 
 /// Reads a tree file and makes it ready to serve, or takes what was made of it before.
-pub fn import(format: Format, bytes: &[u8], extras: Extras, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
-    let kept = place.and_then(|place| kept::load(place, format, extras));
+pub fn import(format: Format, bytes: &[u8], options: Options, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
+    let kept = place.and_then(|place| kept::load(place, format, options));
     let (inner, reason, origin) = match kept {
         Some((inner, reason)) => (inner, reason, Origin::Cache),
         None => {
             let parts = read(format, bytes)?;
             let reason = parts.reason.clone();
-            let inner = model::Inner::new(parts, extras).map_err(|words| LoadError::native("tree", words))?;
+            let inner = model::Inner::new(parts, options).map_err(|words| LoadError::native("tree", words))?;
             if let Some(place) = place {
-                kept::store(place, format, extras, &inner, &reason);
+                kept::store(place, format, options, &inner, &reason);
             }
             (inner, reason, Origin::File)
         }
     };
+    if options.extras.leaf && inner.trees() == 0 {
+        let words = "output.extra asks for \"leaf\", but a linear booster has no leaves";
+        return Err(LoadError::native("tree", words.into()));
+    }
     let model = Arc::new(model::TreeModel::new(inner));
     Ok(Loaded { model, choice: Choice { engine: NAME, reason }, origin })
 }

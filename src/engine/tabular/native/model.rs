@@ -3,10 +3,11 @@
 use super::lines::LinearTrees;
 use super::link::{Answer, Head};
 use super::names::Names;
-use super::trees::{self, Trees};
+use super::session::State;
 use crate::engine::tabular::forest::ensemble::Ensemble;
-use crate::engine::{Dim, Extras, Prepared, RunError, Session, Signature, TensorSpec};
-use crate::tensor::{DType, Tensor};
+use crate::engine::tabular::forest::{Forest, Rows};
+use crate::engine::{Dim, Extras, Options, Prepared, RunError, Session, Signature, TensorSpec};
+use crate::tensor::DType;
 use rkyv::{Archive, Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Parts {
     /// cuts fractions towards zero, so values between -1 and 0 are set to -1 for it.
     pub categories: Vec<u32>,
     pub classes: Names,
+    /// Whether the library compares values as FP64 where it gets them so.
+    pub double: bool,
     /// Who wrote the file, and what it holds.
     pub reason: String,
 }
@@ -51,7 +54,7 @@ pub struct LeafLine {
 
 /// What computes them.
 pub(super) enum Engine {
-    Trees(Box<Trees>),
+    Trees(Box<Forest>),
     LinearTrees(LinearTrees),
     Linear(Linear),
 }
@@ -66,12 +69,13 @@ pub struct Linear {
 }
 
 impl Linear {
-    fn score(&self, row: &[f32], out: &mut [f64]) {
+    /// XGBoost's values are of 32 bits, whatever the rows are.
+    fn score(&self, row: &[f64], out: &mut [f64]) {
         out.copy_from_slice(&self.bias);
         let targets = self.bias.len();
         for (x, weights) in row.iter().zip(self.weights.chunks_exact(targets)).filter(|(x, _)| !x.is_nan()) {
             for (score, weight) in out.iter_mut().zip(weights) {
-                *score += f64::from(*x) * f64::from(*weight);
+                *score += f64::from(*x as f32) * f64::from(*weight);
             }
         }
     }
@@ -88,35 +92,36 @@ pub(super) struct Inner {
     pub columns: Vec<String>,
     pub categories: Vec<u32>,
     pub classes: Names,
-    extras: Extras,
-    signature: Signature,
+    /// What every answer holds beside the outputs.
+    pub always: Extras,
+    pub signature: Signature,
 }
 
 impl TreeModel {
     pub fn new(mut inner: Inner) -> Self {
-        if let Engine::Trees(trees) = &mut inner.engine {
-            trees.trim();
+        if let Engine::Trees(forest) = &mut inner.engine {
+            forest.trim();
         }
         Self(Arc::new(inner))
     }
 }
 
 impl Inner {
-    /// Checks the trees and lays them out; refuses leaves of a model that has none.
-    pub fn new(parts: Parts, extras: Extras) -> Result<Self, String> {
-        let Parts { scorer, head, features, columns, categories, classes, .. } = parts;
+    /// Checks the trees and lays them out.
+    pub fn new(parts: Parts, options: Options) -> Result<Self, String> {
+        let Parts { scorer, head, features, columns, categories, classes, double, .. } = parts;
+        if options.double && !double {
+            return Err("input.datatype asks for FP64, but the library that wrote the file compares FP32".into());
+        }
         if head.answer == Answer::Classes {
             classes.check(head.width())?;
         }
         let engine = match scorer {
-            Scorer::Linear(_) if extras.leaf => {
-                return Err("output.extra asks for \"leaf\", but a linear booster has no leaves".into());
-            }
             Scorer::Linear(linear) => Engine::Linear(linear),
-            Scorer::Trees(ensemble) => Engine::Trees(Box::new(Trees::new(ensemble, extras.leaf)?)),
+            Scorer::Trees(ensemble) => Engine::Trees(Box::new(forest(&ensemble, options.double)?)),
             Scorer::LinearTrees(ensemble, lines) => Engine::LinearTrees(LinearTrees::new(ensemble, lines)?),
         };
-        Ok(Self::joined(engine, head, features, columns, categories, classes, extras))
+        Ok(Self::joined(engine, head, features, columns, categories, classes, options))
     }
 
     /// Parts that fit together.
@@ -127,33 +132,69 @@ impl Inner {
         columns: Vec<String>,
         categories: Vec<u32>,
         classes: Names,
-        extras: Extras,
+        options: Options,
     ) -> Self {
         let trees = match &engine {
-            Engine::Trees(trees) => trees.count(),
+            Engine::Trees(forest) => Some(forest.trees()),
+            Engine::LinearTrees(trees) => Some(trees.count()),
+            Engine::Linear(_) => None,
+        };
+        let dtype = if options.double { DType::F64 } else { DType::F32 };
+        let signature = signature(&head, &classes, wide(INPUT, dtype, features));
+        let extras = Extras { margin: true, leaf: trees.is_some() };
+        let signature = signature.with_extras(options.extras, extras.specs(head.targets, trees.unwrap_or(0)));
+        Self { engine, head, features, columns, categories, classes, always: options.extras, signature }
+    }
+
+    /// Margins of every row.
+    pub fn score(&self, rows: Rows<'_>, margins: &mut [f64]) {
+        match &self.engine {
+            Engine::Trees(forest) => forest.score(rows, margins),
+            Engine::LinearTrees(trees) => trees.score(rows, margins),
+            Engine::Linear(linear) => {
+                let targets = self.head.targets;
+                rows.each_double(self.features, |at, row| linear.score(row, &mut margins[at * targets..][..targets]));
+            }
+        }
+    }
+
+    /// Numbers of the leaves that every row comes to: one for each of [`Inner::trees`].
+    pub fn leaves(&self, rows: Rows<'_>, out: &mut [i64]) {
+        match &self.engine {
+            Engine::Trees(forest) => forest.leaves(rows, out),
+            Engine::LinearTrees(trees) => trees.leaves(rows, out),
+            Engine::Linear(_) => {}
+        }
+    }
+
+    /// Trees that tell leaves.
+    pub fn trees(&self) -> usize {
+        match &self.engine {
+            Engine::Trees(forest) => forest.trees(),
             Engine::LinearTrees(trees) => trees.count(),
             Engine::Linear(_) => 0,
-        };
-        let signature = signature(&head, &classes, features, trees, extras);
-        Self { engine, head, features, columns, categories, classes, extras, signature }
+        }
     }
 }
 
-fn signature(head: &Head, classes: &Names, features: usize, trees: usize, extras: Extras) -> Signature {
-    let rows = || Dim::Any(None);
-    let wide = |name: &str, dtype, width| TensorSpec::new(name, dtype, vec![rows(), Dim::Fixed(width)]);
+/// Lays trees out and finds the fastest kernels for them.
+fn forest(ensemble: &Ensemble, double: bool) -> Result<Forest, String> {
+    let mut forest = if double { Forest::new(ensemble)? } else { Forest::for_singles(ensemble)? };
+    forest.tune();
+    Ok(forest)
+}
+
+fn wide(name: &str, dtype: DType, width: usize) -> TensorSpec {
+    TensorSpec::new(name, dtype, vec![Dim::Any(None), Dim::Fixed(width)])
+}
+
+fn signature(head: &Head, classes: &Names, input: TensorSpec) -> Signature {
     let mut outputs = vec![wide(OUTPUT, DType::F32, head.width())];
     if head.answer == Answer::Classes {
         outputs[0].labels = Some(classes.texts(head.width()));
-        outputs.push(TensorSpec::new(LABEL, classes.dtype(), vec![rows()]));
+        outputs.push(TensorSpec::new(LABEL, classes.dtype(), vec![Dim::Any(None)]));
     }
-    if extras.margin {
-        outputs.push(wide("margin", DType::F32, head.targets));
-    }
-    if extras.leaf {
-        outputs.push(wide("leaf", DType::I64, trees));
-    }
-    Signature::new(vec![wide(INPUT, DType::F32, features)], outputs)
+    Signature::new(vec![input], outputs)
 }
 
 impl Prepared for TreeModel {
@@ -162,13 +203,13 @@ impl Prepared for TreeModel {
     }
 
     fn session(&self) -> Result<Box<dyn Session>, RunError> {
-        Ok(Box::new(State { model: self.0.clone(), margins: Vec::new(), scratch: Vec::new() }))
+        Ok(Box::new(State::new(self.0.clone())))
     }
 
     fn memory_bytes(&self) -> usize {
         match &self.0.engine {
-            Engine::Trees(trees) => trees.memory_bytes(),
-            Engine::LinearTrees(trees) => trees::bytes(trees.ensemble()),
+            Engine::Trees(forest) => forest.memory_bytes(),
+            Engine::LinearTrees(trees) => trees.memory_bytes(),
             Engine::Linear(linear) => size_of_val(linear.weights.as_slice()),
         }
     }
@@ -179,95 +220,9 @@ impl Prepared for TreeModel {
 
     fn describe(&self) -> Vec<String> {
         match &self.0.engine {
-            Engine::Trees(trees) => trees.describe(),
+            Engine::Trees(forest) => forest.describe(),
             Engine::LinearTrees(_) => vec!["linear leaves: one tree after the other".into()],
             Engine::Linear(_) => vec!["a weight for each column".into()],
         }
-    }
-}
-
-/// The working memory of one thread.
-struct State {
-    model: Arc<Inner>,
-    margins: Vec<f64>,
-    scratch: Vec<f64>,
-}
-
-impl Session for State {
-    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError> {
-        let broken = |words: &str| RunError::Engine(words.into());
-        let input = inputs.first().ok_or_else(|| broken("the input is not there"))?;
-        let values = input.as_slice::<f32>().ok_or_else(|| broken("the input is not FP32"))?;
-        let rows = input.rows();
-        let model = self.model.clone();
-        if rows.checked_mul(model.features) != Some(values.len()) {
-            return Err(broken("the input has another width than the model"));
-        }
-        let tidied = model.tidy(values);
-        let values = tidied.as_deref().unwrap_or(values);
-        self.margins.clear();
-        self.margins.resize(rows * model.head.targets, 0.0);
-        model.score(values, &mut self.margins);
-        self.answer(rows, values).map_err(|error| broken(&error.to_string()))
-    }
-}
-
-impl Inner {
-    fn score(&self, values: &[f32], margins: &mut [f64]) {
-        match &self.engine {
-            Engine::Trees(trees) => trees.score(values, margins),
-            Engine::LinearTrees(trees) => trees.score(values, margins),
-            Engine::Linear(linear) => {
-                let rows = values.chunks_exact(self.features);
-                rows.zip(margins.chunks_exact_mut(self.head.targets)).for_each(|(row, out)| linear.score(row, out));
-            }
-        }
-    }
-
-    /// The rows with fractions below zero in columns of categories set to -1; `None` where there are none.
-    fn tidy(&self, values: &[f32]) -> Option<Vec<f32>> {
-        let fraction = |x: f32| x < 0.0 && x > -1.0;
-        let any = |row: &[f32]| self.categories.iter().any(|at| fraction(row[*at as usize]));
-        if self.categories.is_empty() || !values.chunks_exact(self.features).any(any) {
-            return None;
-        }
-        let mut values = values.to_vec();
-        for row in values.chunks_exact_mut(self.features) {
-            for at in &self.categories {
-                let x = &mut row[*at as usize];
-                *x = if fraction(*x) { -1.0 } else { *x };
-            }
-        }
-        Some(values)
-    }
-}
-
-impl State {
-    /// Margins to the outputs, in the signature's order.
-    fn answer(&mut self, rows: usize, values: &[f32]) -> Result<Vec<Tensor>, crate::tensor::TensorError> {
-        let Inner { engine, head, extras, .. } = &*self.model;
-        let width = head.width();
-        let mut answers = Vec::with_capacity(rows * width);
-        let mut labels = Vec::with_capacity(rows);
-        for margins in self.margins.chunks_exact(head.targets) {
-            labels.push(head.apply(margins, &mut self.scratch, &mut answers));
-        }
-        let mut outputs = vec![Tensor::of([rows, width], answers)?];
-        if head.answer == Answer::Classes {
-            outputs.push(Tensor::new([rows], self.model.classes.of(labels))?);
-        }
-        if extras.margin {
-            let margins: Vec<f32> = self.margins.iter().map(|x| *x as f32).collect();
-            outputs.push(Tensor::of([rows, head.targets], margins)?);
-        }
-        if extras.leaf {
-            let leaves = match engine {
-                Engine::Trees(trees) => trees.leaves(values),
-                Engine::LinearTrees(trees) => trees::leaves(trees.ensemble(), values),
-                Engine::Linear(_) => Vec::new(),
-            };
-            outputs.push(Tensor::of([rows, leaves.len() / rows.max(1)], leaves)?);
-        }
-        Ok(outputs)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::import;
 use crate::engine::conformance::{Closeness, judge};
-use crate::engine::{Extras, Format, LoadError, Loaded, golden};
+use crate::engine::{Extras, Format, LoadError, Loaded, Options, golden};
 use crate::tensor::Tensor;
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -36,12 +36,12 @@ pub(super) fn format(name: &str) -> Format {
 }
 
 fn load(name: &str, bytes: &[u8]) -> Result<Loaded, LoadError> {
-    import(format(name), bytes, extras(name), None)
+    import(format(name), bytes, options(name), None)
 }
 
 /// All that the model can give.
-pub(super) fn extras(name: &str) -> Extras {
-    Extras { margin: true, leaf: name != "xgb-linear.json" }
+pub(super) fn options(name: &str) -> Options {
+    Options { extras: Extras { margin: true, leaf: name != "xgb-linear.json" }, double: false }
 }
 
 /// Replaces the one place where `from` stands.
@@ -78,7 +78,7 @@ fn outputs_and_columns_are_as_users_expect() {
     assert!(signature.batchable());
     assert_eq!(loaded.model.columns(), ["age", "income", "plan"]);
     assert_eq!(loaded.choice.reason, "XGBoost 3.2.0, binary:logistic, 3 trees");
-    let plain = import(Format::Text, &read("lgb-forest.txt"), Extras::default(), None).expect("it loads");
+    let plain = import(Format::Text, &read("lgb-forest.txt"), Options::default(), None).expect("it loads");
     assert_eq!(shown(&plain.model.signature().outputs), ["output__0 FP32 [-1,1]"]);
 }
 
@@ -120,13 +120,13 @@ fn what_does_not_hang_together_is_refused_in_words() {
     let third = text.find("Tree=2").expect("three trees");
     let said = refusal(load("lgb-binary.txt", &text.as_bytes()[..third]));
     assert!(said.contains("tree_sizes tells of 3 trees, but there are 2"), "{said}");
-    assert!(refusal(import(Format::Json, b"{\"cases\": []}", Extras::default(), None)).contains("'learner'"));
+    assert!(refusal(import(Format::Json, b"{\"cases\": []}", Options::default(), None)).contains("'learner'"));
     let words = "{\"features_info\": {\"categorical_features\": []}}";
-    let said = refusal(import(Format::Json, words.as_bytes(), Extras::default(), None));
+    let said = refusal(import(Format::Json, words.as_bytes(), Options::default(), None));
     assert!(said.contains("CatBoost: the model has categorical columns"), "{said}");
-    assert!(refusal(import(Format::Text, b"notes", Extras::default(), None)).contains("first line is not 'tree'"));
-    let extras = Extras { margin: false, leaf: true };
-    assert!(refusal(import(Format::Json, &read("xgb-linear.json"), extras, None)).contains("no leaves"));
+    assert!(refusal(import(Format::Text, b"notes", Options::default(), None)).contains("first line is not 'tree'"));
+    let options = Options { extras: Extras { margin: false, leaf: true }, double: false };
+    assert!(refusal(import(Format::Json, &read("xgb-linear.json"), options, None)).contains("no leaves"));
 }
 
 #[test]

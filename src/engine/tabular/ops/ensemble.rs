@@ -1,7 +1,7 @@
 //! TreeEnsembleClassifier, TreeEnsembleRegressor and TreeEnsemble.
 
-use super::scores::{Labels, PostTransform, argmax, logistic};
-use super::{Call, Op, Outputs, RunError, floats, matrix, one, operand, tensor, two};
+use super::scores::{Labels, PostTransform, argmax, logistic_pair};
+use super::{Call, Op, Outputs, RunError, floats, length, matrix, one, operand, tensor, two};
 use crate::engine::Origin;
 use crate::engine::cache::{self, Entry, Place};
 use crate::engine::onnx::Attributes;
@@ -66,6 +66,10 @@ impl Op for Regressor {
 
     fn origin(&self) -> Origin {
         self.origin
+    }
+
+    fn forest(&self) -> Option<&Forest> {
+        Some(&self.forest)
     }
 
     fn describe(&self) -> Vec<String> {
@@ -135,7 +139,7 @@ impl Classifier {
 
     fn two_sided(&self, margin: f64) -> [f64; 2] {
         match self.post {
-            PostTransform::Logistic => [logistic(-margin), logistic(margin)],
+            PostTransform::Logistic => logistic_pair(margin),
             other => {
                 let mut pair = [-margin, margin];
                 other.apply(&mut pair);
@@ -171,6 +175,10 @@ impl Op for Classifier {
 
     fn origin(&self) -> Origin {
         self.origin
+    }
+
+    fn forest(&self) -> Option<&Forest> {
+        Some(&self.forest)
     }
 
     fn describe(&self) -> Vec<String> {
@@ -214,15 +222,37 @@ fn forest(
 
 /// The scores of every row, and how many rows there are.
 fn score(forest: &Forest, input: &Tensor) -> Result<(usize, Vec<f64>), RunError> {
-    let (rows, columns) = matrix(input);
-    let features = forest.features();
-    if columns < features {
-        return Err(RunError::Engine(format!("rows have {columns} columns, the trees ask for {features}")));
-    }
-    let mut scores = vec![0.0; rows * forest.targets()];
+    let rows = rows(forest, input)?;
+    let mut scores = vec![0.0; length(&[rows, forest.targets()])?];
     match input.data() {
         Data::F64(values) => forest.score(Rows::F64(values), &mut scores),
         _ => forest.score(Rows::F32(&floats(input)?), &mut scores),
     }
     Ok((rows, scores))
+}
+
+fn rows(forest: &Forest, input: &Tensor) -> Result<usize, RunError> {
+    let (rows, columns) = matrix(input);
+    let features = forest.features();
+    match columns < features {
+        true => Err(RunError::Engine(format!("rows have {columns} columns, the trees ask for {features}"))),
+        false => Ok(rows),
+    }
+}
+
+/// The scores of every row before the post-transform, FP32: rows x targets.
+pub fn margins(forest: &Forest, input: &Tensor) -> Result<Tensor, RunError> {
+    let (rows, scores) = score(forest, input)?;
+    tensor([rows, forest.targets()], scores.iter().map(|score| *score as f32).collect::<Vec<f32>>())
+}
+
+/// The numbers of the leaves that every row comes to, INT64: rows x trees.
+pub fn leaves(forest: &Forest, input: &Tensor) -> Result<Tensor, RunError> {
+    let rows = rows(forest, input)?;
+    let mut leaves = vec![0i64; length(&[rows, forest.trees()])?];
+    match input.data() {
+        Data::F64(values) => forest.leaves(Rows::F64(values), &mut leaves),
+        _ => forest.leaves(Rows::F32(&floats(input)?), &mut leaves),
+    }
+    tensor([rows, forest.trees()], leaves)
 }

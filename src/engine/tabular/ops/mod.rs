@@ -14,14 +14,16 @@ mod text;
 
 use crate::engine::cache::Place;
 use crate::engine::onnx::{Attributes, Node};
+use crate::engine::tabular::forest::Forest;
 use crate::engine::tabular::row::{Columns, Operand};
 use crate::engine::{Origin, RunError};
 use crate::tensor::Tensor;
 use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
 
+pub use ensemble::{leaves, margins};
 pub use ml::encode::Encoder;
-pub use operands::at_most;
+pub use operands::{at_most, length};
 pub use scores::argmax;
 pub use table::{build, names};
 
@@ -44,6 +46,11 @@ pub trait Op: Send + Sync {
     /// Whether the cache had it.
     fn origin(&self) -> Origin {
         Origin::File
+    }
+
+    /// The trees that it asks, if that is what it does to its first operand.
+    fn forest(&self) -> Option<&Forest> {
+        None
     }
 
     /// What its result's columns are made of, where each comes from one column of an input of the

@@ -96,6 +96,16 @@ pub fn logistic(x: f64) -> f64 {
     if x < 0.0 { 1.0 - v } else { v }
 }
 
+/// `[logistic(-x), logistic(x)]`
+pub fn logistic_pair(x: f64) -> [f64; 2] {
+    let v = 1.0 / (1.0 + (-x.abs()).exp());
+    match x < 0.0 {
+        true => [v, 1.0 - v],
+        // Zero has no side.
+        false => [if x > 0.0 { 1.0 - v } else { v }, v],
+    }
+}
+
 /// The quantile of the normal distribution for a probability, by the approximation that ONNX's reference
 /// and ONNX Runtime use (Winitzki's, with `a = 0.147`): right to about three digits.
 fn probit(p: f64) -> f64 {
@@ -139,6 +149,9 @@ mod tests {
     #[test]
     fn transforms_hold_at_the_far_ends() {
         assert_eq!(logistic(0.0), 0.5);
+        for x in [0.0, -0.0, 1e-9, -3.0, 40.0, f64::INFINITY, f64::NAN] {
+            assert_eq!(logistic_pair(x).map(f64::to_bits), [logistic(-x), logistic(x)].map(f64::to_bits), "{x}");
+        }
         assert_eq!((logistic(800.0), logistic(-800.0)), (1.0, 0.0));
         let mut scores = [1000.0, 1000.0, -1000.0];
         PostTransform::Softmax.apply(&mut scores);

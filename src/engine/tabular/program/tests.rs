@@ -1,6 +1,7 @@
 //! Small graphs as programs: what is run, what is kept, and what is told.
 
 use super::*;
+use crate::engine::conformance::{Closeness, compare};
 use crate::engine::onnx::{Attributes, pb};
 use crate::engine::{Dim, TensorSpec};
 use crate::tensor::DType;
@@ -182,4 +183,101 @@ fn rows_written_at_once_are_those_of_the_single_steps() {
         answers[0].as_slice::<f32>().expect("floats").iter().map(|x| x.to_bits()).collect::<Vec<_>>()
     };
     assert_eq!(bits(&whole), bits(&apart));
+}
+
+/// Two stumps over one column, whose leaves are called 10, 11 and 20, 21.
+fn stumps(input: &str, output: &str) -> Node {
+    let ints = |name: &str, values: &[i64]| pb::AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Ints as i32,
+        ints: values.to_vec(),
+        ..Default::default()
+    };
+    let floats = |name: &str, values: &[f32]| pb::AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Floats as i32,
+        floats: values.to_vec(),
+        ..Default::default()
+    };
+    let texts = |name: &str, values: &[&str]| pb::AttributeProto {
+        name: name.into(),
+        r#type: AttributeType::Strings as i32,
+        strings: values.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        ..Default::default()
+    };
+    let logistic = pb::AttributeProto {
+        name: "post_transform".into(),
+        r#type: AttributeType::String as i32,
+        s: b"LOGISTIC".to_vec(),
+        ..Default::default()
+    };
+    let attributes = Attributes::new(&[
+        ints("nodes_treeids", &[0, 0, 0, 1, 1, 1]),
+        ints("nodes_nodeids", &[0, 10, 11, 0, 20, 21]),
+        ints("nodes_featureids", &[0; 6]),
+        floats("nodes_values", &[0.5, 0.0, 0.0, 1.5, 0.0, 0.0]),
+        texts("nodes_modes", &["BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"]),
+        ints("nodes_truenodeids", &[10, 0, 0, 20, 0, 0]),
+        ints("nodes_falsenodeids", &[11, 0, 0, 21, 0, 0]),
+        ints("target_treeids", &[0, 0, 1, 1]),
+        ints("target_nodeids", &[10, 11, 20, 21]),
+        ints("target_ids", &[0; 4]),
+        floats("target_weights", &[1.0, 2.0, 4.0, 8.0]),
+        logistic,
+    ]);
+    Node { domain: Domain::Ml, attributes, ..node("TreeEnsembleRegressor", &[input], &[output]) }
+}
+
+fn trees(nodes: Vec<Node>, output: &str) -> Program {
+    let spec = |name: &str| TensorSpec::new(name, DType::F32, vec![Dim::Any(None), Dim::Fixed(1)]);
+    let graph =
+        Graph { nodes, constants: Default::default(), inputs: vec![spec("x")], outputs: vec![spec(output)], opset: 18 };
+    Program::new(&graph, None).expect("builds")
+}
+
+const BOTH: Extras = Extras { margin: true, leaf: true };
+
+#[test]
+fn a_graph_that_asks_trees_once_tells_margins_and_leaves() {
+    let nodes = || vec![node("Neg", &["x"], &["negative"]), stumps("negative", "p"), node("Neg", &["p"], &["y"])];
+    let rows = Tensor::of([3, 1], vec![0.0f32, -1.0, -2.0]).expect("fits");
+    let answer = |program: &Program, extras| -> Vec<Tensor> {
+        let answers = program.session().expect("a session").run_asked(std::slice::from_ref(&rows), extras);
+        let answers = answers.expect("runs");
+        assert_eq!(answers.len(), program.signature().answered(extras).count());
+        answers
+    };
+    let program = trees(nodes(), "y").with_extras(Extras::NONE).expect("trees");
+    assert_eq!(answer(&program, Extras::NONE).len(), 1);
+    let told = answer(&program, BOTH);
+    let same = |got: &Tensor, want: &Tensor| compare(want, got, Closeness::EXACT);
+    assert_eq!(same(&told[0], &answer(&program, Extras::NONE)[0]), Ok(()));
+    // Before the logistic function.
+    assert_eq!(same(&told[1], &Tensor::of([3, 1], vec![5.0f32, 6.0, 10.0]).expect("fits")), Ok(()));
+    assert_eq!(same(&told[2], &Tensor::of([3, 2], vec![10i64, 20, 11, 20, 11, 21]).expect("fits")), Ok(()));
+    let always = trees(nodes(), "y").with_extras(Extras { margin: false, leaf: true }).expect("trees");
+    assert_eq!(always.signature().outputs.len(), 2);
+    let all = answer(&always, BOTH);
+    assert_eq!((same(&all[1], &told[2]), same(&all[2], &told[1])), (Ok(()), Ok(())));
+    let named = trees(nodes().into_iter().take(2).collect(), "p").with_extras(BOTH).expect("trees");
+    assert_eq!(answer(&named, Extras::NONE).len(), 3);
+}
+
+#[test]
+fn an_output_of_the_graph_keeps_its_name() {
+    let own = trees(vec![stumps("x", "leaf")], "leaf").with_extras(BOTH).expect("trees");
+    let names: Vec<&str> = own.signature().outputs.iter().map(|spec| spec.name.as_str()).collect();
+    assert_eq!(names, ["leaf", "margin"]);
+    let rows = Tensor::of([1, 1], vec![0.0f32]).expect("fits");
+    assert_eq!(own.session().expect("a session").run_asked(&[rows], BOTH).expect("runs").len(), 2);
+}
+
+#[test]
+fn extras_that_cannot_be_told_are_refused_in_words() {
+    let refusal = |nodes| trees(nodes, "y").with_extras(BOTH).err().expect("refused");
+    assert!(refusal(vec![node("Neg", &["x"], &["y"])]).contains("no operator of the graph asks trees"));
+    let two = || vec![stumps("x", "a"), stumps("x", "b"), node("Add", &["a", "b"], &["y"])];
+    assert!(refusal(two()).contains("several operators of the graph ask trees"));
+    let silent = trees(two(), "y").with_extras(Extras::NONE).expect("nothing was asked for");
+    assert!(silent.signature().extras.is_empty());
 }

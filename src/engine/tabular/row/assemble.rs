@@ -2,14 +2,15 @@
 
 use super::columns::{Column, Columns, Stage};
 use crate::engine::RunError;
-use crate::engine::tabular::ops::{Encoder, Op, Outputs};
+use crate::engine::tabular::ops::{Encoder, Op, Outputs, length};
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Writes rows from the columns of inputs.
 pub struct Assemble {
-    pieces: Vec<Piece>,
+    /// Each with the first column that it writes.
+    pieces: Vec<(usize, Piece)>,
     dims: SmallVec<[usize; 2]>,
     width: usize,
 }
@@ -26,19 +27,19 @@ enum Piece {
 
 /// A stage over columns side by side.
 enum Stages {
-    Affine(Vec<(f32, f32)>),
-    Impute(Vec<(f32, f32)>),
+    Affine { offsets: Vec<f32>, scales: Vec<f32> },
+    Impute { missing: Vec<f32>, by: Vec<f32> },
 }
 
 impl Assemble {
     /// `operands` says where each input of the graph stands among the step's operands.
     pub fn new(columns: &Columns, operands: impl Fn(usize) -> usize) -> Self {
-        let mut pieces: Vec<Piece> = Vec::new();
-        let mut rest = &columns.each[..];
-        while let Some(first) = rest.first() {
-            let (piece, count) = piece(first, rest, &operands);
-            pieces.push(piece);
-            rest = &rest[count..];
+        let mut pieces = Vec::new();
+        let mut to = 0;
+        while let Some(first) = columns.each.get(to) {
+            let (piece, count) = piece(first, &columns.each[to..], &operands);
+            pieces.push((to, piece));
+            to += count;
         }
         Self { pieces, dims: columns.dims.clone(), width: columns.each.len() }
     }
@@ -93,24 +94,34 @@ fn side_by_side(columns: &[Column], depth: usize) -> Stages {
         Column::Number { stages, .. } => stages.get(depth).copied(),
         _ => None,
     });
-    let (mut affine, mut impute) = (Vec::new(), Vec::new());
+    let (mut affine, mut impute) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
     for stage in stages {
         match stage {
-            Stage::Affine { offset, scale } => affine.push((offset, scale)),
-            Stage::Impute { missing, by } => impute.push((missing, by)),
+            Stage::Affine { offset, scale } => {
+                affine.0.push(offset);
+                affine.1.push(scale);
+            }
+            Stage::Impute { missing, by } => {
+                impute.0.push(missing);
+                impute.1.push(by);
+            }
         }
     }
-    if impute.is_empty() { Stages::Affine(affine) } else { Stages::Impute(impute) }
+    match impute.0.is_empty() {
+        true => Stages::Affine { offsets: affine.0, scales: affine.1 },
+        false => Stages::Impute { missing: impute.0, by: impute.1 },
+    }
 }
 
 impl Op for Assemble {
     fn run(&self, operands: &[&Tensor]) -> Result<Outputs, RunError> {
         let rows = operands.first().map_or(0, |first| first.rows());
-        let mut table = Vec::with_capacity(rows * self.width);
-        for row in 0..rows {
-            for piece in &self.pieces {
-                piece.write(operands, row, &mut table)?;
-            }
+        if operands.iter().any(|operand| operand.rows() != rows) {
+            return Err(RunError::Engine("the inputs have different numbers of rows".into()));
+        }
+        let mut table = vec![0.0; length(&[rows, self.width])?];
+        for (to, piece) in &self.pieces {
+            piece.write(operands, table.chunks_exact_mut(self.width.max(1)).map(|row| &mut row[*to..]))?;
         }
         let dims: SmallVec<[usize; 4]> = [rows].into_iter().chain(self.dims.iter().copied()).collect();
         let tensor = Tensor::of(&dims[..], table).map_err(|error| RunError::Engine(error.to_string()))?;
@@ -118,8 +129,8 @@ impl Op for Assemble {
     }
 
     fn describe(&self) -> Vec<String> {
-        let hot = self.pieces.iter().filter(|piece| !matches!(piece, Piece::Numbers { .. })).count();
-        let numbers: usize = self.pieces.iter().map(Piece::numbers).sum();
+        let hot = self.pieces.iter().filter(|(_, piece)| !matches!(piece, Piece::Numbers { .. })).count();
+        let numbers: usize = self.pieces.iter().map(|(_, piece)| piece.numbers()).sum();
         let of = format!("{numbers} columns of numbers, {hot} encoded into {}", self.width - numbers);
         vec![format!("{} columns a row in one pass: {of}", self.width)]
     }
@@ -133,38 +144,38 @@ impl Piece {
         }
     }
 
-    #[inline]
-    fn write(&self, operands: &[&Tensor], row: usize, table: &mut Vec<f32>) -> Result<(), RunError> {
+    /// Writes its columns of every row; `rows` are zero from its first column on.
+    fn write<'a>(&self, operands: &[&Tensor], rows: impl Iterator<Item = &'a mut [f32]>) -> Result<(), RunError> {
+        let (operand, first) = match self {
+            Self::Numbers { operand, from, .. } => (operands[*operand], *from),
+            Self::Hot { operand, at, .. } | Self::One { operand, at, .. } => (operands[*operand], *at),
+        };
+        let width = operand.shape().row_elements();
         match self {
-            Self::Numbers { operand, from, count, stages } => {
-                let tensor = operands[*operand];
-                let values = tensor.as_slice::<f32>().ok_or_else(|| unlike(tensor))?;
-                let start = row * tensor.shape().row_elements() + from;
-                let written = table.len();
-                table.extend_from_slice(&values[start..start + count]);
-                stages.iter().for_each(|stage| stage.apply(&mut table[written..]));
-                Ok(())
-            }
-            Self::Hot { operand, at, encoder } => {
-                let place = find(encoder, operands[*operand], row, *at)?;
-                let from = table.len();
-                table.resize(from + encoder.width(), 0.0);
-                if let Some(place) = place {
-                    table[from + place] = 1.0;
+            Self::Numbers { count, stages, .. } => {
+                let values = operand.as_slice::<f32>().ok_or_else(|| unlike(operand))?;
+                for (row, values) in rows.zip(values.chunks_exact(width.max(1))) {
+                    let row = &mut row[..*count];
+                    row.copy_from_slice(&values[first..first + count]);
+                    stages.iter().for_each(|stage| stage.apply(row));
                 }
-                Ok(())
             }
-            Self::One { operand, at, place, encoder } => {
-                let found = find(encoder, operands[*operand], row, *at)?;
-                table.push(f32::from(u8::from(found == Some(*place))));
-                Ok(())
+            Self::Hot { encoder, .. } => {
+                for (at, row) in rows.enumerate() {
+                    if let Some(place) = encoder.place(operand, at * width + first)? {
+                        row[place] = 1.0;
+                    }
+                }
+            }
+            Self::One { place, encoder, .. } => {
+                for (at, row) in rows.enumerate() {
+                    let found = encoder.place(operand, at * width + first)?;
+                    row[0] = f32::from(u8::from(found == Some(*place)));
+                }
             }
         }
+        Ok(())
     }
-}
-
-fn find(encoder: &Encoder, tensor: &Tensor, row: usize, at: usize) -> Result<Option<usize>, RunError> {
-    encoder.place(tensor, row * tensor.shape().row_elements() + at)
 }
 
 fn unlike(tensor: &Tensor) -> RunError {
@@ -175,11 +186,13 @@ impl Stages {
     #[inline]
     fn apply(&self, values: &mut [f32]) {
         match self {
-            Self::Affine(columns) => {
-                values.iter_mut().zip(columns).for_each(|(x, (offset, scale))| *x = (*x - offset) * scale);
+            Self::Affine { offsets, scales } => {
+                for ((x, offset), scale) in values.iter_mut().zip(offsets).zip(scales) {
+                    *x = (*x - offset) * scale;
+                }
             }
-            Self::Impute(columns) => {
-                for (x, (missing, by)) in values.iter_mut().zip(columns) {
+            Self::Impute { missing, by } => {
+                for ((x, missing), by) in values.iter_mut().zip(missing).zip(by) {
                     if *x == *missing || (x.is_nan() && missing.is_nan()) {
                         *x = *by;
                     }

@@ -42,6 +42,11 @@ impl Kernel {
         all.into_iter().filter(|kernel| kernel.runs_here()).collect()
     }
 
+    /// The one with most lanes to an instruction here.
+    pub fn widest() -> Self {
+        [Self::Avx512, Self::Avx2].into_iter().find(|kernel| kernel.runs_here()).unwrap_or(Self::Portable16)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable8 => "portable, 8 lanes",

@@ -126,6 +126,15 @@ fn expected(ensemble: &Ensemble, rows: &[f64]) -> Vec<f64> {
     rows.chunks(FEATURES).flat_map(|row| plainly(ensemble, row)).collect()
 }
 
+/// The numbers of the leaves as the file has them, row after row.
+fn leaves(ensemble: &Ensemble, rows: &[f64]) -> Vec<i64> {
+    let number = |(tree, at): (&Tree, u32)| match &tree.nodes[at as usize] {
+        Node::Leaf { id, .. } => *id,
+        Node::Split(_) => panic!("a leaf"),
+    };
+    rows.chunks(FEATURES).flat_map(|row| ensemble.trees.iter().zip(ensemble.leaves(row)).map(number)).collect()
+}
+
 /// Equal but for the last bits, where a sum of weights that are no binary fractions was ordered
 /// otherwise.
 fn near(got: &[f64], want: &[f64]) -> bool {
@@ -169,6 +178,27 @@ proptest! {
             forest.score_by(how, &rows, &mut scores);
             let bits = |scores: &[f64]| scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&scores), bits(&alone), "{:?}", how);
+        }
+    }
+
+    #[test]
+    fn every_walk_tells_the_leaves_of_the_file(ensemble in ensemble(), rows in rows()) {
+        let forest = Forest::new(&ensemble).expect("a sound ensemble");
+        let mut told = vec![0; rows.len() / FEATURES * ensemble.trees.len()];
+        forest.leaves(Rows::F64(&rows), &mut told);
+        prop_assert_eq!(&told, &leaves(&ensemble, &rows), "as FP64");
+        let singles: Vec<f32> = rows.iter().map(|x| *x as f32).collect();
+        let rows: Vec<f64> = singles.iter().map(|x| f64::from(*x)).collect();
+        let expected = leaves(&ensemble, &rows);
+        forest.leaves(Rows::F32(&singles), &mut told);
+        prop_assert_eq!(&told, &expected, "as FP32");
+        for kernel in Kernel::available() {
+            for side in [1, 4, 8, 32] {
+                told.fill(-1);
+                if forest.leaves_by((kernel, side), &singles, &mut told).is_some() {
+                    prop_assert_eq!(&told, &expected, "{:?}, {} rows side by side", kernel, side);
+                }
+            }
         }
     }
 

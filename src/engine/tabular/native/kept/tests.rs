@@ -3,8 +3,8 @@
 use crate::engine::cache::{Cache, Place, Settings, seal};
 use crate::engine::conformance::{Closeness, judge};
 use crate::engine::tabular::native::import;
-use crate::engine::tabular::native::tests::{FILES, extras, format, read};
-use crate::engine::{Extras, Format, Loaded, Origin, golden};
+use crate::engine::tabular::native::tests::{FILES, format, options, read};
+use crate::engine::{Extras, Format, Loaded, Options, Origin, golden};
 use crate::tensor::Tensor;
 use proptest::prelude::*;
 use std::fs;
@@ -24,13 +24,13 @@ fn room() -> Room {
 }
 
 impl Room {
-    fn load_with(&self, name: &str, extras: Extras) -> Loaded {
+    fn load_with(&self, name: &str, options: Options) -> Loaded {
         let place = Place { cache: &self.cache, content: name };
-        import(format(name), &read(name), extras, Some(place)).unwrap_or_else(|error| panic!("{name}: {error}"))
+        import(format(name), &read(name), options, Some(place)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     fn load(&self, name: &str) -> Loaded {
-        self.load_with(name, extras(name))
+        self.load_with(name, options(name))
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -57,19 +57,21 @@ fn every_file_comes_out_of_the_cache_as_it_went_in() {
 }
 
 #[test]
-fn extras_that_change_the_entry_have_one_of_their_own() {
+fn only_what_changes_the_layout_has_an_entry_of_its_own() {
     let room = room();
-    let plain = || room.load_with("xgb-binary.json", Extras::default());
-    let with = |margin, leaf| room.load_with("xgb-binary.json", Extras { margin, leaf });
-    assert_eq!([plain().origin, plain().origin], [Origin::File, Origin::Cache]);
-    let outputs = |loaded: Loaded| (loaded.origin, loaded.model.signature().outputs.len());
-    assert_eq!(outputs(with(true, false)), (Origin::Cache, 3), "margins need nothing more");
-    assert_eq!(outputs(with(false, true)), (Origin::File, 3));
-    assert_eq!(outputs(with(true, true)), (Origin::Cache, 4));
+    let load = |name: &str, margin, leaf, double| {
+        let loaded = room.load_with(name, Options { extras: Extras { margin, leaf }, double });
+        (loaded.origin, loaded.model.signature().outputs.len(), loaded.model.signature().extras.len())
+    };
+    assert_eq!(load("lgb-binary.txt", false, false, false), (Origin::File, 2, 2));
+    assert_eq!(load("lgb-binary.txt", true, false, false), (Origin::Cache, 3, 1));
+    assert_eq!(load("lgb-binary.txt", true, true, false), (Origin::Cache, 4, 0));
+    assert_eq!(load("lgb-binary.txt", false, false, true), (Origin::File, 2, 2), "doubles want another layout");
+    assert_eq!(load("lgb-binary.txt", false, true, true), (Origin::Cache, 3, 1));
     assert_eq!(room.files().len(), 2);
     // Another format under the same digest is another file.
-    let place = Place { cache: &room.cache, content: "xgb-binary.json" };
-    assert!(import(Format::Ubj, &read("xgb-binary.json"), Extras::default(), Some(place)).is_err());
+    let place = Place { cache: &room.cache, content: "lgb-binary.txt" };
+    assert!(import(Format::Ubj, &read("lgb-binary.txt"), Options::default(), Some(place)).is_err());
 }
 
 proptest! {

@@ -58,6 +58,7 @@ pub fn read(bytes: &[u8]) -> Result<Parts, LoadError> {
         columns: shape.columns,
         categories: Vec::new(),
         classes: Names::Counted,
+        double: true,
         reason,
     })
 }

@@ -49,7 +49,8 @@ fn joined(mut file: File, objective: Objective) -> Result<Parts, String> {
     };
     let head = Head { link: objective.link, answer, targets, divisor: 1.0, single: true };
     let columns = if file.feature_names.len() == features { file.feature_names } else { Vec::new() };
-    Ok(Parts { scorer, head, features, columns, categories, classes: Names::Counted, reason })
+    let classes = Names::Counted;
+    Ok(Parts { scorer, head, features, columns, categories, classes, double: false, reason })
 }
 
 /// How many of the first trees count, as `predict` has it: an estimator of the scikit-learn

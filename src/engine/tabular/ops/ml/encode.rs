@@ -7,8 +7,9 @@ use crate::engine::tabular::ops::{Op, Outputs};
 use crate::engine::tabular::row::{Column, Columns, Operand};
 use crate::tensor::{Data, Tensor};
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub struct OneHot(Arc<Encoder>);
 
@@ -21,8 +22,33 @@ pub struct Encoder {
 }
 
 enum Categories {
-    Ints(HashMap<i64, usize>),
-    Texts(HashMap<Arc<str>, usize>),
+    Ints(HashMap<i64, usize, Hashing>),
+    Texts(HashMap<Arc<str>, usize, Hashing>),
+}
+
+/// Requests cannot add to the maps, so nobody can fill them with words of one hash: a quick one will do.
+type Hashing = BuildHasherDefault<Quick>;
+
+/// XXH3 of each piece, joined.
+#[derive(Default)]
+struct Quick(u64);
+
+impl Hasher for Quick {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The end of a text.
+    #[inline]
+    fn write_u8(&mut self, byte: u8) {
+        self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl OneHot {
@@ -119,7 +145,7 @@ fn whole(x: f64) -> Option<i64> {
 }
 
 /// Where each category has its one; the last of equals counts, as in ONNX Runtime.
-fn index<T: Eq + Hash>(values: impl IntoIterator<Item = T>) -> HashMap<T, usize> {
+fn index<T: Eq + Hash>(values: impl IntoIterator<Item = T>) -> HashMap<T, usize, Hashing> {
     values.into_iter().enumerate().map(|(at, value)| (value, at)).collect()
 }
 

@@ -4,14 +4,18 @@ use crate::engine::RunError;
 use crate::engine::onnx::Attributes;
 use crate::engine::tabular::ops::math::number::{Number, numbers};
 use crate::engine::tabular::ops::operands::{length, matrix, one, operand, tensor, two};
-use crate::engine::tabular::ops::scores::{Labels, PostTransform, argmax, logistic};
+use crate::engine::tabular::ops::scores::{Labels, PostTransform, argmax, logistic_pair};
 use crate::engine::tabular::ops::{Op, Outputs};
 use crate::tensor::Tensor;
 
+/// Rows that are summed together where there are as many.
+const ROWS: usize = 8;
+/// Columns beyond which zeros are passed over: text is made of little else.
+const SPARSE: usize = 256;
+
 /// `x . coefficients + intercepts`, one sum per target, in `f64` and in column order.
 struct Linear {
-    /// All targets of the first column, then of the second, and so on: the targets are summed side by
-    /// side, and a column of zeros, of which text has many, is passed over.
+    /// All targets of the first column, then of the second, and so on: they are summed side by side.
     coefficients: Vec<f32>,
     intercepts: Vec<f32>,
     targets: usize,
@@ -60,17 +64,54 @@ impl Linear {
     }
 
     fn rows<T: Number>(&self, values: &[T], mut then: impl FnMut(&mut [f64])) {
-        let mut scores = vec![0.0; self.targets];
-        for row in values.chunks_exact(self.columns) {
+        let mut scores = vec![0.0; self.targets * ROWS];
+        let few = self.finite && self.columns > SPARSE;
+        let blocks = if few { 0 } else { values.len() / (ROWS * self.columns) };
+        let (blocks, rest) = values.split_at(blocks * ROWS * self.columns);
+        for block in blocks.chunks_exact(ROWS * self.columns) {
             scores.fill(0.0);
-            for (x, weights) in row.iter().zip(self.coefficients.chunks_exact(self.targets)) {
-                let x = x.to_f64();
-                if x != 0.0 || !self.finite {
-                    scores.iter_mut().zip(weights).for_each(|(score, w)| *score += x * f64::from(*w));
-                }
+            self.block(block, &mut scores);
+            scores.chunks_exact_mut(self.targets).for_each(|scores| self.finish(scores, &mut then));
+        }
+        for row in rest.chunks_exact(self.columns) {
+            let scores = &mut scores[..self.targets];
+            scores.fill(0.0);
+            self.row(row, few, scores);
+            self.finish(scores, &mut then);
+        }
+    }
+
+    fn finish(&self, scores: &mut [f64], then: &mut impl FnMut(&mut [f64])) {
+        scores.iter_mut().zip(&self.intercepts).for_each(|(score, b)| *score += f64::from(*b));
+        then(scores);
+    }
+
+    /// `few`: zeros are passed over.
+    fn row<T: Number>(&self, row: &[T], few: bool, scores: &mut [f64]) {
+        for (x, weights) in row.iter().zip(self.coefficients.chunks_exact(self.targets)) {
+            let x = x.to_f64();
+            if x != 0.0 || !few {
+                scores.iter_mut().zip(weights).for_each(|(score, w)| *score += x * f64::from(*w));
             }
-            scores.iter_mut().zip(&self.intercepts).for_each(|(score, b)| *score += f64::from(*b));
-            then(&mut scores);
+        }
+    }
+
+    /// [`ROWS`] rows column by column: sums that do not wait for each other, each in the order of its
+    /// row alone.
+    fn block<T: Number>(&self, block: &[T], scores: &mut [f64]) {
+        let rows: [&[T]; ROWS] = std::array::from_fn(|row| &block[row * self.columns..][..self.columns]);
+        if let Ok(sums) = <&mut [f64; ROWS]>::try_from(&mut *scores) {
+            for (column, w) in self.coefficients.iter().enumerate() {
+                let w = f64::from(*w);
+                sums.iter_mut().zip(&rows).for_each(|(sum, row)| *sum += row[column].to_f64() * w);
+            }
+            return;
+        }
+        for (column, weights) in self.coefficients.chunks_exact(self.targets).enumerate() {
+            for (scores, row) in scores.chunks_exact_mut(self.targets).zip(&rows) {
+                let x = row[column].to_f64();
+                scores.iter_mut().zip(weights).for_each(|(score, w)| *score += x * f64::from(*w));
+            }
         }
     }
 }
@@ -127,7 +168,7 @@ impl Classifier {
     fn decide(&self, scores: &mut [f64], answer: &mut Vec<f32>) -> usize {
         if let ([margin], 2) = (&*scores, self.labels.len()) {
             let pair = match self.post {
-                PostTransform::Logistic => [logistic(-margin), logistic(*margin)],
+                PostTransform::Logistic => logistic_pair(*margin),
                 _ => [1.0 - margin, *margin],
             };
             answer.extend(pair.map(|score| score as f32));
@@ -173,13 +214,33 @@ mod tests {
 
     #[test]
     fn zeros_are_passed_over_only_where_that_changes_nothing() {
-        let sum = |weights: &[f32]| {
+        let sum = |first: f32| {
+            let mut weights = vec![1.0; SPARSE + 1];
+            weights[0] = first;
+            let mut row = vec![0.0f32; SPARSE + 1];
+            row[1] = 2.0;
             let mut seen = f64::INFINITY;
-            Linear::of(weights, vec![], 1).rows(&[0.0f32, 2.0], |scores| seen = scores[0]);
+            Linear::of(&weights, vec![], 1).rows(&row, |scores| seen = scores[0]);
             seen
         };
-        assert_eq!(sum(&[5.0, 1.0]), 2.0);
-        assert!(sum(&[f32::INFINITY, 1.0]).is_nan());
+        assert_eq!(sum(5.0), 2.0);
+        assert!(sum(f32::INFINITY).is_nan());
+    }
+
+    #[test]
+    fn a_row_has_one_sum_whatever_its_batch() {
+        for (targets, columns) in [(1, 7), (3, 7), (2, SPARSE + 3)] {
+            let weights: Vec<f32> = (0..targets * columns).map(|at| 0.1 * (at % 13) as f32 - 0.3).collect();
+            let linear = Linear::of(&weights, vec![0.7; targets], targets);
+            let rows: Vec<f32> = (0..19 * columns).map(|at| if at % 3 == 0 { 0.0 } else { at as f32 * 0.37 }).collect();
+            let sums = |rows: &[f32]| {
+                let mut seen = Vec::new();
+                linear.rows(rows, |scores| seen.extend_from_slice(scores));
+                seen
+            };
+            let alone: Vec<f64> = rows.chunks(columns).flat_map(sums).collect();
+            assert_eq!(sums(&rows), alone, "{targets} targets, {columns} columns");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod categories;
 pub mod coupling;
 pub mod encode;
+pub mod exponent;
 pub mod features;
 pub mod kernel;
 pub mod labels;

@@ -40,7 +40,7 @@ impl Regressor {
     fn score(&self, kernels: &[f64]) -> f32 {
         let sum: f64 = match self.coefficients.is_empty() {
             true => kernels.iter().sum(),
-            false => kernels.iter().zip(&self.coefficients).map(|(k, c)| k * f64::from(*c)).sum(),
+            false => dot(kernels, &self.coefficients),
         };
         let mut score = [sum + f64::from(self.rho)];
         match self.one_class {
@@ -64,6 +64,21 @@ impl Op for Regressor {
     fn memory_bytes(&self) -> usize {
         self.vectors.bytes() + self.coefficients.len() * size_of::<f32>()
     }
+}
+
+/// The sum of products, as eight sums side by side that are added up in their order.
+fn dot(kernels: &[f64], weights: &[f32]) -> f64 {
+    const SIDE: usize = 8;
+    let mut sums = [0.0; SIDE];
+    let (kernels, last_kernels) = kernels.as_chunks::<SIDE>();
+    let (weights, last_weights) = weights.as_chunks::<SIDE>();
+    for (kernels, weights) in kernels.iter().zip(weights) {
+        for ((sum, kernel), weight) in sums.iter_mut().zip(kernels).zip(weights) {
+            *sum += kernel * f64::from(*weight);
+        }
+    }
+    let last: f64 = last_kernels.iter().zip(last_weights).map(|(kernel, weight)| kernel * f64::from(*weight)).sum();
+    sums.iter().sum::<f64>() + last
 }
 
 pub struct Classifier {
@@ -205,7 +220,7 @@ impl Pairs {
         let part = |class: usize, against: usize| {
             let range = self.starts[class]..self.starts[class + 1];
             let weights = &self.coefficients[against * self.vectors..][range.clone()];
-            kernels[range].iter().zip(weights).map(|(kernel, w)| kernel * f64::from(*w)).sum::<f64>()
+            dot(&kernels[range], weights)
         };
         // A class has no weights against itself, so those against later ones stand a row higher.
         let margin = |((i, j), rho): ((usize, usize), &f32)| part(i, j - 1) + part(j, i) + f64::from(*rho);
@@ -237,6 +252,16 @@ impl Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_product_is_in_the_sum() {
+        for length in 0..40 {
+            let kernels: Vec<f64> = (0..length).map(|at| f64::from(at) - 7.0).collect();
+            let weights: Vec<f32> = (0..length).map(|at| (at % 5) as f32).collect();
+            let plain: f64 = kernels.iter().zip(&weights).map(|(k, w)| k * f64::from(*w)).sum();
+            assert_eq!(dot(&kernels, &weights), plain, "whole numbers: no order rounds");
+        }
+    }
 
     #[test]
     fn each_pair_weighs_its_own_vectors() {

@@ -1,0 +1,218 @@
+//! Tensors as raw bytes: little-endian, row-major, one after the other.
+//!
+//! The form of the binary tensor extension and of gRPC's raw contents. A truth value takes one byte;
+//! a `BYTES` element is its length as four bytes, then its text.
+
+use crate::tensor::{DType, Data, Shape, Tensor};
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
+use half::slice::HalfFloatSliceExt;
+use half::vec::HalfBitsVecExt;
+use std::sync::Arc;
+
+/// Numbers are copied as they lie in memory.
+const _: () = assert!(cfg!(target_endian = "little"), "raw tensors are little-endian on the wire");
+
+/// Bytes of the length before a `BYTES` element.
+const PREFIX: usize = 4;
+
+/// Why bytes are no tensor of the wanted type and shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RawError {
+    #[error("got unexpected byte size {got}, expected {expected} for shape {shape} of {dtype}")]
+    Size { dtype: DType, shape: Shape, expected: usize, got: usize },
+    #[error("shape {0} has more elements than memory can address")]
+    Overflow(Shape),
+    #[error("element {index}: the length before it says {wants} bytes, but {left} are left")]
+    Short { index: usize, wants: usize, left: usize },
+    #[error("element {index} is not UTF-8 text")]
+    NotText { index: usize },
+    #[error("expected {expected} elements for shape {shape}, got {got}{}", if *.more { " and more" } else { "" })]
+    Count { shape: Shape, expected: usize, got: usize, more: bool },
+}
+
+/// Reads a tensor. Memory is set aside for bytes that are there, not for what a shape promises.
+pub fn decode(dtype: DType, shape: Shape, bytes: &[u8]) -> Result<Tensor, RawError> {
+    let elements = shape.elements().ok_or_else(|| RawError::Overflow(shape.clone()))?;
+    let data = match dtype {
+        DType::Str => Data::Str(texts(&shape, elements, bytes)?),
+        _ => {
+            let expected = elements.checked_mul(dtype.size()).ok_or_else(|| RawError::Overflow(shape.clone()))?;
+            if bytes.len() != expected {
+                return Err(RawError::Size { dtype, shape, expected, got: bytes.len() });
+            }
+            numbers(dtype, bytes)
+        }
+    };
+    let count = data.len();
+    Tensor::new(shape.clone(), data).map_err(|_| RawError::Count { shape, expected: elements, got: count, more: false })
+}
+
+/// Bytes of whole elements, each type into its own buffer.
+fn numbers(dtype: DType, bytes: &[u8]) -> Data {
+    match dtype {
+        // As in C, whatever is not zero is true.
+        DType::Bool => Data::Bool(bytes.iter().map(|byte| *byte != 0).collect()),
+        DType::U8 => Data::U8(bytes.to_vec()),
+        DType::U16 => Data::U16(copied(bytes)),
+        DType::U32 => Data::U32(copied(bytes)),
+        DType::U64 => Data::U64(copied(bytes)),
+        DType::I8 => Data::I8(copied(bytes)),
+        DType::I16 => Data::I16(copied(bytes)),
+        DType::I32 => Data::I32(copied(bytes)),
+        DType::I64 => Data::I64(copied(bytes)),
+        DType::F16 => Data::F16(copied::<u16>(bytes).reinterpret_into()),
+        DType::BF16 => Data::BF16(copied::<u16>(bytes).reinterpret_into()),
+        DType::F32 => Data::F32(copied(bytes)),
+        DType::F64 => Data::F64(copied(bytes)),
+        DType::Str => Data::Str(Vec::new()),
+    }
+}
+
+/// The one copy: from wherever the bytes lie into a buffer that is aligned for their type.
+fn copied<T: Pod>(bytes: &[u8]) -> Vec<T> {
+    let mut values = vec![T::zeroed(); bytes.len() / size_of::<T>()];
+    cast_slice_mut(&mut values).copy_from_slice(bytes);
+    values
+}
+
+fn texts(shape: &Shape, expected: usize, bytes: &[u8]) -> Result<Vec<Arc<str>>, RawError> {
+    let mut texts = Vec::with_capacity(expected.min(bytes.len() / PREFIX));
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let index = texts.len();
+        if index == expected {
+            return Err(RawError::Count { shape: shape.clone(), expected, got: index, more: true });
+        }
+        let short = |wants: usize, left: usize| RawError::Short { index, wants, left };
+        let (prefix, behind) = rest.split_first_chunk::<PREFIX>().ok_or_else(|| short(PREFIX, rest.len()))?;
+        let length = usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
+        let (element, behind) = behind.split_at_checked(length).ok_or_else(|| short(length, behind.len()))?;
+        texts.push(text(element, index)?);
+        rest = behind;
+    }
+    match texts.len() {
+        got if got == expected => Ok(texts),
+        got => Err(RawError::Count { shape: shape.clone(), expected, got, more: false }),
+    }
+}
+
+/// One `BYTES` element. Text is UTF-8 throughout, as the models' own is.
+pub fn text(bytes: &[u8], index: usize) -> Result<Arc<str>, RawError> {
+    std::str::from_utf8(bytes).map(Arc::from).map_err(|_| RawError::NotText { index })
+}
+
+/// Bytes that a tensor takes.
+pub fn encoded_len(data: &Data) -> usize {
+    match data {
+        Data::Str(texts) => texts.iter().map(|text| PREFIX + text.len()).sum(),
+        other => other.len() * other.dtype().size(),
+    }
+}
+
+/// Appends a tensor's bytes.
+pub fn encode(out: &mut Vec<u8>, data: &Data) {
+    match data {
+        Data::Bool(values) => out.extend(values.iter().map(|value| u8::from(*value))),
+        Data::U8(values) => out.extend_from_slice(values),
+        Data::U16(values) => out.extend_from_slice(cast_slice(values)),
+        Data::U32(values) => out.extend_from_slice(cast_slice(values)),
+        Data::U64(values) => out.extend_from_slice(cast_slice(values)),
+        Data::I8(values) => out.extend_from_slice(cast_slice(values)),
+        Data::I16(values) => out.extend_from_slice(cast_slice(values)),
+        Data::I32(values) => out.extend_from_slice(cast_slice(values)),
+        Data::I64(values) => out.extend_from_slice(cast_slice(values)),
+        Data::F16(values) => out.extend_from_slice(cast_slice(values.reinterpret_cast())),
+        Data::BF16(values) => out.extend_from_slice(cast_slice(values.reinterpret_cast())),
+        Data::F32(values) => out.extend_from_slice(cast_slice(values)),
+        Data::F64(values) => out.extend_from_slice(cast_slice(values)),
+        Data::Str(texts) => texts.iter().for_each(|text| {
+            // Longer texts than four bytes can count do not come into being: a body is bounded far below.
+            out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+            out.extend_from_slice(text.as_bytes());
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_data() -> impl Strategy<Value = Data> {
+        use proptest::collection::vec;
+        let length = 0..40usize;
+        prop_oneof![
+            vec(any::<bool>(), length.clone()).prop_map(Data::Bool),
+            vec(any::<u8>(), length.clone()).prop_map(Data::U8),
+            vec(any::<u16>(), length.clone()).prop_map(Data::U16),
+            vec(any::<u32>(), length.clone()).prop_map(Data::U32),
+            vec(any::<u64>(), length.clone()).prop_map(Data::U64),
+            vec(any::<i8>(), length.clone()).prop_map(Data::I8),
+            vec(any::<i16>(), length.clone()).prop_map(Data::I16),
+            vec(any::<i32>(), length.clone()).prop_map(Data::I32),
+            vec(any::<i64>(), length.clone()).prop_map(Data::I64),
+            vec(any::<u16>(), length.clone()).prop_map(|bits| Data::F16(bits.reinterpret_into())),
+            vec(any::<u16>(), length.clone()).prop_map(|bits| Data::BF16(bits.reinterpret_into())),
+            vec(any::<u32>(), length.clone())
+                .prop_map(|bits| Data::F32(bits.into_iter().map(f32::from_bits).collect())),
+            vec(any::<u64>(), length.clone())
+                .prop_map(|bits| Data::F64(bits.into_iter().map(f64::from_bits).collect())),
+            vec(any::<String>(), length).prop_map(|texts| Data::Str(texts.into_iter().map(Arc::from).collect())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_type_comes_back_bit_for_bit(data in any_data(), skew in 0..8usize) {
+            let mut bytes = vec![0xa5; skew];
+            encode(&mut bytes, &data);
+            prop_assert_eq!(bytes.len() - skew, encoded_len(&data));
+            // Behind `skew` bytes the tensor lies as it may: nothing needs it to be aligned.
+            let read = decode(data.dtype(), Shape::from([data.len()]), &bytes[skew..]).expect("its own bytes");
+            let mut again = vec![0xa5; skew];
+            encode(&mut again, read.data());
+            prop_assert_eq!(bytes, again);
+        }
+
+        #[test]
+        fn any_bytes_are_a_tensor_or_an_error(bytes: Vec<u8>, dims in proptest::collection::vec(0..5usize, 0..4)) {
+            for dtype in [DType::Bool, DType::I16, DType::F64, DType::Str] {
+                let _ = decode(dtype, dims.as_slice().into(), &bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_sizes_say_what_was_expected() {
+        let error =
+            |dtype, dims: &[usize], bytes: &[u8]| decode(dtype, dims.into(), bytes).expect_err("wrong").to_string();
+        assert_eq!(
+            error(DType::F32, &[1, 3], &[0; 8]),
+            "got unexpected byte size 8, expected 12 for shape [1,3] of FP32"
+        );
+        assert_eq!(error(DType::Str, &[2], &[1, 0, 0, 0, b'a']), "expected 2 elements for shape [2], got 1");
+        assert_eq!(
+            error(DType::Str, &[1], &[1, 0, 0, 0, b'a', 0, 0, 0, 0]),
+            "expected 1 elements for shape [1], got 1 and more"
+        );
+        assert_eq!(
+            error(DType::Str, &[1], &[255, 255, 255, 255, b'a']),
+            "element 0: the length before it says 4294967295 bytes, but 1 are left"
+        );
+        assert_eq!(error(DType::Str, &[1], &[2, 0, 0, 0, 0xff, 0xfe]), "element 0 is not UTF-8 text");
+        assert_eq!(
+            error(DType::F64, &[usize::MAX], &[]),
+            format!("shape [{}] has more elements than memory can address", usize::MAX)
+        );
+    }
+
+    #[test]
+    fn text_keeps_its_zeros() {
+        let data = Data::Str(vec!["a\0b".into(), "".into(), "\u{1f30a}".into()]);
+        let mut bytes = Vec::new();
+        encode(&mut bytes, &data);
+        assert_eq!(bytes, b"\x03\0\0\0a\0b\0\0\0\0\x04\0\0\0\xf0\x9f\x8c\x8a");
+        let read = decode(DType::Str, Shape::from([3]), &bytes).expect("its own bytes");
+        assert!(matches!(read.data(), Data::Str(texts) if &*texts[0] == "a\0b"));
+    }
+}
