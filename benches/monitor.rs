@@ -8,8 +8,13 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
+use tidegate::monitor::history::keep::{Keeper, Label, Named};
 use tidegate::monitor::history::{Detail, History, Pane, Span};
 use tidegate::monitor::sketch::{CELLS, Dictionary, Edges, Quantiles, Shape, Summary};
+
+/// As in the program: memory is measured, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const COLUMNS: usize = 200;
 /// Rows that the collector takes from a ring at a time.
@@ -141,8 +146,8 @@ fn minute(shapes: &[Shape], batches: &[Vec<f64>], start_ms: u64) -> Pane {
 fn windows(criterion: &mut Criterion) {
     let (shapes, batches) = columns(Source::normal);
     let mut history = History::new(shapes.clone());
-    for hour in 0..24 {
-        history.push(&minute(&shapes, &batches, hour * HOUR)).expect("of these shapes");
+    for at in 0..24 * 12 {
+        history.push(&minute(&shapes, &batches, at * HOUR / 12)).expect("of these shapes");
     }
     let pane = minute(&shapes, &batches, 23 * HOUR);
     let mut group = criterion.benchmark_group("200 columns");
@@ -150,6 +155,13 @@ fn windows(criterion: &mut Criterion) {
     group.bench_function("a minute closed", |bencher| {
         bencher.iter(|| history.push(black_box(&pane)).expect("of these shapes"));
     });
+    let directory = tempfile::tempdir().expect("a directory");
+    let columns = (0..COLUMNS).map(|at| Named { role: "input".into(), name: format!("f{at}") }).collect();
+    let label = Label { model: "bench".into(), version: "1".into(), columns };
+    let (mut keeper, _, _) = Keeper::open(&directory.path().join("1"), label, shapes.clone());
+    // Writes the hours that are over, once; what is measured is what every minute costs.
+    keeper.save(&history).expect("saved");
+    group.bench_function("a minute saved", |bencher| bencher.iter(|| keeper.save(&history).expect("saved")));
     for (name, span, detail) in [
         ("an hour, counts", Span::Hour, Detail::Counts),
         ("24 hours, counts", Span::Day, Detail::Counts),
@@ -182,8 +194,16 @@ fn memory(_: &mut Criterion) {
     }
 }
 
-/// Bytes of this process in memory.
+#[allow(unsafe_code)] // the same call as in `main.rs`
+fn release() {
+    // SAFETY: `mi_collect` may be called at any time from any thread; it touches only mimalloc's own
+    // lists.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+/// Bytes of this process in memory, after what is free was given back, as the program does.
 fn resident() -> f64 {
+    release();
     let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages: f64 = pages.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
     pages * 4096.0

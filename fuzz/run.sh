@@ -19,6 +19,9 @@ declare -A SEEDS=(
   [lightgbm]="../tests/data/native/lgb-*.txt"
   [golden]="../models/*/*/golden.json"
   [tensor]=""
+  [protocol-binary]="seeds/protocol-binary/*"
+  [protocol-grpc]="seeds/protocol-grpc/*"
+  [protocol-first]="seeds/protocol-first/*"
 )
 TARGET=${1:-}
 SECONDS_TO_RUN=${2:-60}

@@ -134,7 +134,8 @@ def compare(report, names, reference, sent, profiles):
             exact = stats.ks_2samp(*sides).statistic
             if not told["ks"] - 1e-9 <= exact <= told["ks_upper"] + 1e-9:
                 yield f"{name}: the exact distance {exact} is not within {told['ks']} and {told['ks_upper']}"
-            yield from differ(name, "w1", told["w1"], stats.wasserstein_distance(*sides) / sides[0].std(), 0.02)
+            # Of rows beyond the reference's range only their mean is known, not where they lie.
+            yield from differ(name, "w1", told["w1"], stats.wasserstein_distance(*sides) / sides[0].std(), 0.06)
             bins = folded(np.array(cells), missing)
         else:
             values = sorted(set(before))

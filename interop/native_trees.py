@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Small random tree models, served by a running Tidegate and held against the training library.
 
-    python3 interop/native_trees.py [--models 400] [--seed 1] [--only xgboost] [--tidegate PATH]
+    python3 interop/native_trees.py [--models 400 | --quick] [--seed 1] [--only xgboost] [--tidegate PATH]
 
 Needs Python 3.11 or newer and a built Tidegate; it makes a virtual environment of its own below
 target/interop. Models are drawn from the cross product of objectives, boosters, missing values,
-categories, depths and numbers of trees; rows hold values exactly at thresholds and next to them.
+categories, depths and numbers of trees; rows hold values exactly at thresholds and next to them. Margins
+and leaves are asked for by the request's parameters, or by model.toml.
 
 What must agree:
 - the leaf of every row in every tree, exactly;
@@ -51,6 +52,7 @@ def inside_venv():
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--models", type=int, default=400)
+    arguments.add_argument("--quick", action="store_const", dest="models", const=100, help="100 models")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--only", default="", help="models whose name starts so")
     arguments.add_argument("--tidegate", default=str(ROOT / "target" / "debug" / "tidegate"))
@@ -84,8 +86,13 @@ def train(options, directory):
             path.mkdir(parents=True)
             case = drawn(cases_of, [options.seed, number], path)
             case["name"] = f"{name}-{number}"
-            if case["extra"]:
-                (path.parent / "model.toml").write_text(f"[output]\nextra = {json.dumps(case['extra'])}\n")
+            settings = ""
+            if case["rows"].dtype == "float64":
+                settings += '[input]\ndatatype = "FP64"\n'
+            if number % 2:
+                settings += f"[output]\nextra = {json.dumps(case.pop('extra'))}\n"
+            if settings:
+                (path.parent / "model.toml").write_text(settings)
             cases.append(case)
     return cases
 
@@ -131,9 +138,11 @@ class Server:
         log = [line for line in (WORK / "serve.log").read_text().splitlines() if name in line]
         raise RuntimeError(f"{name} did not load: {log[-1:]}")
 
-    def infer(self, name, rows):
-        tensor = {"name": "input__0", "datatype": "FP32", "shape": list(rows.shape), "data": rows.ravel().tolist()}
-        return {output["name"]: output for output in self.ask(f"/v2/models/{name}/infer", {"inputs": [tensor]})["outputs"]}
+    def infer(self, name, rows, extra):
+        kind = "FP64" if rows.dtype == "float64" else "FP32"
+        tensor = {"name": "input__0", "datatype": kind, "shape": list(rows.shape), "data": rows.ravel().tolist()}
+        body = {"inputs": [tensor], "parameters": {name: True for name in extra}}
+        return {output["name"]: output for output in self.ask(f"/v2/models/{name}/infer", body)["outputs"]}
 
     def stop(self):
         self.process.terminate()
@@ -147,7 +156,7 @@ def judge(server, case, tally):
     name = f"{case['name']} ({case['what']})"
     try:
         server.ready(case["name"])
-        outputs = server.infer(case["name"], case["rows"])
+        outputs = server.infer(case["name"], case["rows"], case.get("extra", []))
     except (RuntimeError, urllib.error.HTTPError) as error:
         words = error.read().decode() if hasattr(error, "read") else error
         return [f"{name}: {words}"]

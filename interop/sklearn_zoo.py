@@ -54,7 +54,7 @@ from sklearn import (
     impute, kernel_approximation, linear_model, mixture, multiclass, multioutput, naive_bayes, neighbors, neural_network,
     pipeline, preprocessing, svm, tree,
 )
-from sklearn.feature_extraction import text
+from sklearn.feature_extraction import DictVectorizer, text
 
 warnings.filterwarnings("ignore")
 chain = pipeline.make_pipeline
@@ -111,6 +111,9 @@ class Data:
         })
         self.mixed = (score + (self.frame["colour"] == "red") > 0.3).astype(np.int64).to_numpy()
         self.codes = rng.integers(0, 4, size=(240, 3)).astype(np.int64)
+        # Dictionaries that do not name every column; the first names all.
+        rows = [dict(zip("abcde", map(float, row))) for row in self.x]
+        self.dictionaries = rows[:1] + [{k: v for k, v in row.items() if rng.random() < 0.7} for row in rows[1:]]
 
 
 def zoo(d):
@@ -227,6 +230,8 @@ def zoo(d):
         ("columns ordinal", chain(columns((preprocessing.OrdinalEncoder(), ["colour", "town"]), ("passthrough", ["age", "size"])), logistic()), frame),
         ("columns forest", chain(columns((preprocessing.OneHotEncoder(sparse_output=False), ["colour"]), (preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), ["town"]), remainder="passthrough"), ensemble.RandomForestClassifier(11, random_state=0)), frame),
         ("columns target", chain(columns((preprocessing.TargetEncoder(random_state=0), ["colour", "town"]), remainder="passthrough"), logistic()), frame),
+        ("dictionary logistic", chain(DictVectorizer(dtype=np.float32, sparse=False), logistic()), (d.dictionaries, d.three)),
+        ("dictionary forest", chain(DictVectorizer(dtype=np.float32, sparse=False), ensemble.RandomForestClassifier(11, random_state=0)), (d.dictionaries, d.named)),
         ("columns bins", chain(columns((preprocessing.KBinsDiscretizer(3, encode="onehot-dense"), ["age"]), (preprocessing.Binarizer(), ["size"]), (preprocessing.OneHotEncoder(sparse_output=False, drop="first"), ["colour", "town"])), logistic()), frame),
     ]
     return [(name, model, data, settings[0] if settings else None) for name, model, data, *settings in plain]
@@ -240,9 +245,15 @@ def export(folder, name, model, inputs, target, settings):
     converted = to_onnx(
         model, initial_types=ends(inputs), options={id(final): settings} if settings else None, target_opset=OPSETS
     )
-    rows = feed(inputs)
     session = onnxruntime.InferenceSession(elsewhere(converted), providers=["CPUExecutionProvider"])
-    answers = [plain(answer) for answer in session.run(None, rows)]
+    if isinstance(inputs, list):
+        # onnxruntime takes one dictionary at a time, Tidegate the rows that the vectorizer makes of them.
+        rows = {"x": model.steps[0][1].transform(inputs[-ROWS:])}
+        single = [[plain(answer) for answer in session.run(None, {"x": row})] for row in inputs[-ROWS:]]
+        answers = [np.concatenate(answer) for answer in zip(*single)]
+    else:
+        rows = feed(inputs)
+        answers = [plain(answer) for answer in session.run(None, rows)]
     data = folder / "test_data_set_0"
     data.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(converted.SerializeToString())
@@ -265,6 +276,8 @@ def elsewhere(model):
 
 def ends(inputs):
     """The inputs' types, any number of rows."""
+    if isinstance(inputs, list):
+        return [("x", types.DictionaryType(types.StringTensorType([1]), types.FloatTensorType([1])))]
     if isinstance(inputs, pd.DataFrame):
         kind = lambda column: types.StringTensorType if inputs[column].dtype.kind in "OUT" else types.FloatTensorType
         return [(column, kind(column)([None, 1])) for column in inputs.columns]

@@ -1,6 +1,6 @@
 //! The embedding API: models, batching and hot swap in a program of one's own, with no socket.
 
-use crate::batcher::{Answer, Pool};
+use crate::batcher::{Answer, Pool, Rank};
 use crate::registry::{Registry, Settings, Version};
 use crate::router::{self, Call, Names, PredictError, RouteError};
 use crate::tensor::Tensor;
@@ -97,5 +97,6 @@ impl Tidegate {
 
 fn call<'a>(version: &Version, id: &'a Uuid) -> Call<'a> {
     let received = Instant::now();
-    Call { id: id.as_bytes(), received, deadline: received + version.lane.settings().deadline }
+    let deadline = received + version.lane.settings().deadline;
+    Call { id: id.as_bytes(), received, deadline, rank: Rank::default() }
 }

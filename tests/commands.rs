@@ -118,3 +118,37 @@ fn profile_fails_with_the_file_and_the_place() {
     assert_eq!(output.status.code(), Some(1));
     assert!(words(&output).contains("nowhere/reference.json: cannot be written"), "{}", words(&output));
 }
+
+#[test]
+fn report_adds_up_what_a_server_has_kept() {
+    let server = Server::start();
+    let features: Vec<Vec<f64>> = (0..500).map(|row| vec![f64::from(row % 7) / 10.0; 10]).collect();
+    let body = serde_json::json!({"features": features}).to_string();
+    let mut client = server.client();
+    let answer = client.ask(&common::client::Request::post("/models/diabetes/predict", body));
+    common::good("a prediction", &answer);
+    let rows = server.view("diabetes", "1").window.rows;
+    assert_eq!(rows, 500.0);
+    let out = tempfile::tempdir().expect("a directory");
+    let page = out.path().join("report.html");
+    let arguments = ["report", path(server.state()), "--model", "diabetes", "--out", path(&page), "--reference"];
+    let reference = models().join("diabetes/1/reference.csv");
+    let output = tidegate(&[&arguments[..], &[path(&reference)]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    for part in ["diabetes version 1, ", ": 500 rows", "critical", "columns have drifted"] {
+        assert!(words(&output).contains(part), "{part}: {}", words(&output));
+    }
+    assert!(fs::read_to_string(&page).expect("written").starts_with("<!DOCTYPE html>"));
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn report_fails_with_the_file_and_wants_a_known_ending() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let output = tidegate(&["report", path(dir.path()), "--out", "report.pdf"]);
+    assert_eq!(output.status.code(), Some(64), "{}", words(&output));
+    let output = tidegate(&["report", path(dir.path())]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(words(&output).contains("expected a directory of panes"), "{}", words(&output));
+}

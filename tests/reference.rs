@@ -100,7 +100,7 @@ causes! {
     LoadFailed: "admin port: the version that was to be loaded has failed; the words say why",
     SlowRequest: "the body was not there within `--body-timeout`, or within `x-timeout-ms`",
     TooLarge: "the body, packed or unpacked, is over `--max-body`; or the request alone has more rows or bytes than may ever wait",
-    MediaType: "not JSON, packed in a way that is not read, or binary tensors",
+    MediaType: "a content type that the path does not read, or packed in a way that is not read",
     Contract: "a value breaks a rule of the model's contract (`[input]` in `model.toml`), which is enforced",
     QueueFull: "too much is waiting already, too much to answer this in time, or too many connections are open",
     NotReady: "the model is known, but what was asked for does not serve now",
@@ -124,7 +124,11 @@ const VERSION: &str = "`model`, `version`";
 
 /// Every family with its kind and its labels.
 const METRICS: &[(names::Family, &str, &[&str])] = &[
-    (names::REQUESTS, "counter", &[VERSION, "`protocol` (`plain`, `oip`)", "`code` (499: the caller left)"]),
+    (
+        names::REQUESTS,
+        "counter",
+        &[VERSION, "`protocol` (`plain`, `oip`, `grpc`, `v1`, `mlflow`)", "`code` (499: the caller left)"],
+    ),
     (names::PREDICTIONS, "counter", &[VERSION, "`variant` (of a split, else the version)"]),
     (names::VARIANT_REQUESTS, "counter", &[VERSION, "`variant`", "`result` (`ok`, `error`)"]),
     (names::VARIANT_WEIGHT, "gauge", &["`model`", "`variant`"]),

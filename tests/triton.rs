@@ -71,6 +71,32 @@ fn statistics_add_up() {
 }
 
 #[test]
+fn metrics_go_by_tritons_names_where_that_is_wanted() {
+    let server = Server::with(|config| config.front.triton_metrics = true);
+    let mut client = server.client();
+    good("rows", &client.ask(&rows(3)));
+    assert_eq!(client.ask(&Request::post("/v2/models/wine/infer", "{}")).status, 400);
+    let page = String::from_utf8(server.admin().ask(&Request::get("/metrics")).body).expect("text");
+    for line in [
+        "nv_inference_request_success{model=\"wine\",version=\"1\"} 1",
+        "nv_inference_count{model=\"wine\",version=\"1\"} 3",
+        "nv_inference_exec_count{model=\"wine\",version=\"1\"} 1",
+        "nv_inference_request_failure{model=\"wine\",reason=\"OTHER\",version=\"1\"} 1",
+        "nv_inference_request_failure{model=\"wine\",reason=\"REJECTED\",version=\"1\"} 0",
+        "nv_inference_pending_request_count{model=\"wine\",version=\"1\"} 0",
+        "# TYPE nv_inference_queue_duration_us counter",
+    ] {
+        assert!(page.lines().any(|other| other == line), "no {line}");
+    }
+    drop(client);
+    server.stop();
+    let server = Server::start();
+    let page = String::from_utf8(server.admin().ask(&Request::get("/metrics")).body).expect("text");
+    assert!(!page.contains("nv_"), "only where that is wanted");
+    server.stop();
+}
+
+#[test]
 fn the_index_lists_what_is_there() {
     let server = Server::start();
     let mut client = server.client();

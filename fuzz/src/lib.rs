@@ -9,12 +9,14 @@ mod memory;
 mod operators;
 mod panics;
 mod proto;
+mod versions;
 
 pub use drive::{drive, import, import_native};
 pub use ensemble::Ensemble;
 pub use memory::bounded;
 pub use operators::Operators;
 pub use panics::watch;
+pub use versions::VERSIONS;
 
 use tidegate::tensor::DType;
 

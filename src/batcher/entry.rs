@@ -21,6 +21,23 @@ pub struct Timing {
     pub compute: Duration,
 }
 
+/// A place in line: 1 is the highest priority, and who names none stands behind all who do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(u64);
+
+impl Default for Rank {
+    fn default() -> Self {
+        Self(u64::MAX)
+    }
+}
+
+impl Rank {
+    /// 0 names no priority.
+    pub fn new(priority: u64) -> Self {
+        if priority == 0 { Self::default() } else { Self(priority) }
+    }
+}
+
 /// A request's own rows of its batch's outputs, in the signature's order, and of the extras that it
 /// asked for.
 #[derive(Clone, Debug)]
@@ -36,6 +53,7 @@ pub(super) struct Entry {
     /// Rows that waited before it when it was admitted.
     pub ahead: AtomicUsize,
     pub extras: Extras,
+    pub rank: Rank,
     pub key: u64,
     pub arrived: Instant,
     pub deadline: Instant,
@@ -68,12 +86,12 @@ pub(super) enum Left {
 }
 
 impl Entry {
-    pub fn new(asked: Asked, rows: usize, key: u64, arrived: Instant, deadline: Instant) -> Arc<Self> {
+    pub fn new(asked: Asked, rows: usize, rank: Rank, key: u64, arrived: Instant, deadline: Instant) -> Arc<Self> {
         let Asked { inputs, extras } = asked;
         let bytes = inputs.iter().map(Tensor::bytes).sum();
         let cell = Mutex::new(Cell { stage: Stage::Waiting(inputs), waker: None });
         let (ahead, done) = (AtomicUsize::new(0), Condvar::new());
-        Arc::new(Self { rows, bytes, ahead, extras, key, arrived, deadline, cell, done })
+        Arc::new(Self { rows, bytes, ahead, extras, rank, key, arrived, deadline, cell, done })
     }
 
     pub fn is_waiting(&self) -> bool {
@@ -204,7 +222,7 @@ mod loom_model {
 
     fn entry() -> Arc<Entry> {
         let now = Instant::now();
-        Entry::new(Asked::default(), 1, 0, now, now + Duration::from_secs(3600))
+        Entry::new(Asked::default(), 1, Rank::default(), 0, now, now + Duration::from_secs(3600))
     }
 
     /// A worker's part: whether it got the request and, if so, whether its answer was wanted.

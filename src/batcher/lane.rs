@@ -6,7 +6,7 @@ use super::policy::Limits;
 use super::pool::{Line, Next};
 use super::queue::{Cut, Job, Queue};
 use super::run::{Failure, Sessions};
-use super::{Answer, BatchError, CloseReason, LaneStats, Pool, Settings, Ticket, Timing, scatter};
+use super::{Answer, BatchError, CloseReason, LaneStats, Pool, Rank, Settings, Ticket, Timing, scatter};
 use crate::engine::{Asked, Dim, Extras, Prepared, RunError, Signature};
 use crate::tensor::Tensor;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -109,6 +109,11 @@ impl Lane {
         self.lock().rows()
     }
 
+    /// Requests waiting now.
+    pub fn queued_requests(&self) -> usize {
+        self.lock().requests()
+    }
+
     /// Runs a request or queues it. Its inputs have passed [`Signature::check`], which counted `rows`,
     /// and its extras are some that the signature has.
     pub fn submit(
@@ -116,6 +121,17 @@ impl Lane {
         asked: impl Into<Asked>,
         rows: usize,
         deadline: Instant,
+    ) -> Result<Submitted, BatchError> {
+        self.submit_ranked(asked, rows, deadline, Rank::default())
+    }
+
+    /// The same with a place in line.
+    pub fn submit_ranked(
+        self: &Arc<Self>,
+        asked: impl Into<Asked>,
+        rows: usize,
+        deadline: Instant,
+        rank: Rank,
     ) -> Result<Submitted, BatchError> {
         let asked = asked.into();
         let now = Instant::now();
@@ -130,7 +146,7 @@ impl Lane {
             return self.run_inline(&asked.inputs, rows, now).map(Submitted::Done);
         }
         let key = self.key(&asked);
-        let entry = Entry::new(asked, rows, key, now, deadline);
+        let entry = Entry::new(asked, rows, rank, key, now, deadline);
         self.enqueue(entry.clone())?;
         Ok(Submitted::Queued(Ticket::new(entry, self.clone())))
     }
@@ -164,7 +180,7 @@ impl Lane {
     fn enqueue(self: &Arc<Self>, entry: Arc<Entry>) -> Result<(), BatchError> {
         let deadline = entry.deadline;
         let mut queue = self.lock();
-        self.check_hope(&entry, queue.rows())?;
+        self.check_hope(&entry, queue.rows_ahead(entry.rank))?;
         queue.admit(entry, &self.settings)?;
         let wants_worker = self.wants_worker(&queue, deadline);
         queue.workers += usize::from(wants_worker);

@@ -23,7 +23,7 @@ mod sizes;
 mod stats;
 
 pub use budget::{Budget, Limits};
-pub use entry::{Answer, Ticket, Timing};
+pub use entry::{Answer, Rank, Ticket, Timing};
 pub use error::BatchError;
 pub use lane::{Cost, Lane, Submitted, Work};
 pub use policy::CloseReason;

@@ -1,6 +1,6 @@
 //! The bounded queue of a lane. Every count is exact: see [`super::entry`].
 
-use super::entry::Entry;
+use super::entry::{Entry, Rank};
 use super::policy::{self, Decision, Limits, Pending};
 use super::{BatchError, Budget, CloseReason, Settings};
 use crate::tensor::Tensor;
@@ -12,7 +12,7 @@ use std::time::Instant;
 /// Dead entries tolerated before they are swept out.
 const SLACK: usize = 64;
 
-/// Waiting requests in order of arrival, among them some whose callers have left.
+/// Waiting requests in order of rank, then of arrival, among them some whose callers have left.
 pub(super) struct Queue {
     budget: Arc<Budget>,
     entries: VecDeque<Arc<Entry>>,
@@ -61,6 +61,20 @@ impl Queue {
         self.rows
     }
 
+    /// Rows that wait and would be computed before a request of this rank.
+    pub fn rows_ahead(&self, rank: Rank) -> usize {
+        if self.entries.back().is_none_or(|last| last.rank <= rank) {
+            return self.rows;
+        }
+        let before = self.entries.iter().take_while(|other| other.rank <= rank);
+        before.filter(|other| other.is_waiting()).map(|other| other.rows).sum()
+    }
+
+    /// Requests that wait.
+    pub fn requests(&self) -> usize {
+        self.live
+    }
+
     pub fn is_empty(&self) -> bool {
         self.live == 0
     }
@@ -73,11 +87,13 @@ impl Queue {
         room("queue_rows", "rows", limits.queue_rows, self.rows, entry.rows)?;
         room("queue_bytes", "bytes", limits.queue_bytes, self.bytes, entry.bytes)?;
         self.budget.take(entry.rows, entry.bytes)?;
-        entry.ahead.store(self.rows, Relaxed);
+        entry.ahead.store(self.rows_ahead(entry.rank), Relaxed);
         self.rows += entry.rows;
         self.bytes += entry.bytes;
         self.live += 1;
-        self.entries.push_back(entry);
+        // In order of rank, and of arrival where ranks are equal: mostly at the end.
+        let at = self.entries.partition_point(|other| other.rank <= entry.rank);
+        self.entries.insert(at, entry);
         Ok(())
     }
 
@@ -173,4 +189,35 @@ fn room(
         return Err(BatchError::QueueFull { limit_name, unit, limit, depth });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget;
+    use super::*;
+    use crate::engine::Asked;
+    use std::time::Duration;
+
+    #[test]
+    fn the_highest_priority_comes_first_and_equals_in_order_of_arrival() {
+        let budget = Arc::new(Budget::new(budget::Limits::default()));
+        let mut queue = Queue::new(budget);
+        let now = Instant::now();
+        let limits = Settings::default();
+        // Told apart by their number of rows.
+        for (rows, priority) in [(1, 0), (2, 2), (3, 0), (4, 1), (5, 2)] {
+            let deadline = now + Duration::from_secs(60);
+            let entry = Entry::new(Asked::default(), rows, Rank::new(priority), 0, now, deadline);
+            queue.admit(entry, &limits).expect("room");
+        }
+        assert_eq!(queue.rows_ahead(Rank::new(1)), 4);
+        assert_eq!(queue.rows_ahead(Rank::new(2)), 11);
+        assert_eq!(queue.rows_ahead(Rank::default()), 15);
+        let alone = Limits { max_rows: 1, max_delay: Duration::ZERO, merge: false, compute: Duration::ZERO };
+        let mut order = Vec::new();
+        while let Cut::Batch(jobs, _) = queue.cut(now, &alone, &mut 0) {
+            order.extend(jobs.iter().map(|job| job.entry.rows));
+        }
+        assert_eq!(order, [4, 2, 5, 1, 3]);
+    }
 }

@@ -9,6 +9,7 @@ mod log;
 mod measure;
 mod offline;
 mod profile;
+mod report;
 mod serve;
 mod table;
 mod traffic;
@@ -54,6 +55,7 @@ pub fn run() -> ExitCode {
         Some(("rollback", arguments)) => traffic::rollback(arguments),
         Some(("experiment", arguments)) => traffic::experiment(arguments),
         Some(("profile", arguments)) => profile::run(arguments),
+        Some(("report", arguments)) => report::run(arguments),
         Some(("health", arguments)) => health::run(arguments),
         _ => ExitCode::from(USAGE),
     }
@@ -69,6 +71,7 @@ fn command() -> Command {
         .subcommand(offline::command("check", CHECK))
         .subcommand(offline::command("inspect", INSPECT))
         .subcommand(profile::command())
+        .subcommand(report::command())
         .subcommand(admin::models_command())
         .subcommand(admin::control_command("load", LOAD, "number or alias [default: what model.toml wants]"))
         .subcommand(admin::control_command("unload", UNLOAD, "number or alias [default: all of them]"))

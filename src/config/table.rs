@@ -16,6 +16,7 @@ const SMALLEST_HEAD: usize = 4096;
 
 const MODEL_CONTROL: &str = "follow the directories, load only what is asked for on the admin port, or load once";
 
+const METRICS_COMPAT: &str = "show metrics under Triton's names too";
 const GRPC_OUTPUTS: &str = "answer typed requests typed and raw ones raw, or all raw as Triton does";
 
 /// How logs are written.
@@ -250,6 +251,16 @@ pub const KEYS: &[Key] = &[
             _ => Err(format!("expected at most {DEEPEST}, got {depth}: each level takes stack")),
         });
         put(&mut config.front.max_json_depth, depth)
+    }),
+    key("metrics-compat", "none|triton", "none", METRICS_COMPAT, |config, texts| {
+        put(
+            &mut config.front.triton_metrics,
+            match one(texts) {
+                "none" => Ok(false),
+                "triton" => Ok(true),
+                other => Err(format!("expected none or triton, got '{other}'")),
+            },
+        )
     }),
     key("grpc-outputs", "mirror|raw", "mirror", GRPC_OUTPUTS, |config, texts| {
         put(

@@ -1,6 +1,6 @@
 //! The contract between a model and whoever runs it.
 
-use super::{Extras, Signature};
+use super::{Extras, Signature, Words};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
@@ -23,6 +23,18 @@ pub trait Prepared: Send + Sync {
     /// Names of the columns of a single wide input, where the file has them; else nothing.
     fn columns(&self) -> &[String] {
         &[]
+    }
+
+    /// Whether rows are dictionaries by column: what one does not name is 0, and what it names beside
+    /// the columns is passed over.
+    fn takes_dictionary(&self) -> bool {
+        false
+    }
+
+    /// The words for the categories of a column of a single wide input, where the file has them.
+    fn words(&self, column: usize) -> Option<&Words> {
+        let _ = column;
+        None
     }
 }
 

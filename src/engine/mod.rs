@@ -16,8 +16,10 @@ pub mod onnx;
 mod signature;
 pub mod tabular;
 pub mod tract;
+mod words;
 
 pub use contract::{Asked, Choice, LoadError, Loaded, Origin, Prepared, RunError, Session};
 pub use extras::Extras;
 pub use format::{Format, Options, import};
 pub use signature::{BatchAxis, Dim, InputError, Signature, TensorSpec};
+pub use words::{Unknown, Words};

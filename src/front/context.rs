@@ -2,7 +2,7 @@
 
 use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
 use super::reply::{ApiError, Reply, json};
-use crate::batcher::Timing;
+use crate::batcher::{Rank, Timing};
 use crate::registry::{Protocol, Version, nanoseconds};
 use crate::router::{Call, Routed};
 use bytes::Bytes;
@@ -70,8 +70,8 @@ impl Context {
     }
 
     /// What goes with what is asked.
-    pub fn call(&self, deadline: Instant) -> Call<'_> {
-        Call { id: self.ids.prediction.as_bytes(), received: self.received, deadline }
+    pub fn call(&self, deadline: Instant, rank: Rank) -> Call<'_> {
+        Call { id: self.ids.prediction.as_bytes(), received: self.received, deadline, rank }
     }
 
     /// Wraps a prediction's body with the headers that every one has.

@@ -14,6 +14,7 @@ mod incoming;
 mod listen;
 mod mlflow;
 mod oip;
+mod openapi;
 mod pack;
 mod plain;
 mod probes;
@@ -35,9 +36,12 @@ pub use reply::{ApiError, Cause, Reply};
 pub use serve::Front;
 pub use settings::Settings;
 
-/// Parsers and writers, open to the benchmarks.
+/// Parsers, open to the benchmarks and the fuzz targets: each tells whether a body is a request.
 #[doc(hidden)]
 pub mod bench {
-    pub use super::oip::parse_bench as parse_oip;
+    pub use super::grpc::parse_bench as parse_grpc;
+    pub use super::mlflow::{parse_bench as parse_mlflow, parse_csv_bench as parse_csv};
+    pub use super::oip::{parse_bench as parse_oip, parse_binary_bench as parse_binary};
     pub use super::plain::parse_bench as parse_plain;
+    pub use super::v1::parse_bench as parse_v1;
 }

@@ -33,6 +33,7 @@ pub enum Route<'a> {
     Invocations,
     Ping,
     Version,
+    OpenApi,
     Predict(Named<'a>),
 }
 
@@ -95,6 +96,7 @@ fn find<'a>(path: &'a str) -> Result<Option<Route<'a>>, ApiError> {
         "/invocations" => return Ok(Some(Route::Invocations)),
         "/ping" => return Ok(Some(Route::Ping)),
         "/version" => return Ok(Some(Route::Version)),
+        "/openapi.json" => return Ok(Some(Route::OpenApi)),
         "/" => return Ok(Some(Route::V1(V1::Alive))),
         _ => {}
     }
@@ -173,7 +175,7 @@ fn unknown(path: &str) -> ApiError {
     let words = format!(
         "no such path: {path}. The data port has POST /predict, POST /models/NAME[/versions/V]/predict, \
          /v2/models/NAME[/versions/V][/ready|/infer|/config|/stats], /v2/repository, /v2, \
-         /v1/models/NAME[/versions/V][:predict|/metadata], POST /invocations, /ping, /version, /livez, /readyz, /health"
+         /v1/models/NAME[/versions/V][:predict|/metadata], POST /invocations, /ping, /version, /openapi.json, /livez, /readyz, /health"
     );
     ApiError { field: Some("path".into()), ..ApiError::new(Cause::NotFound, words) }
 }

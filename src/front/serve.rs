@@ -4,10 +4,10 @@ use super::context::{Context, Flight};
 use super::grpc::{Answered, is_grpc};
 use super::ids::REQUEST_ID;
 use super::incoming::Incoming;
-use super::reply::{ApiError, Cause, Reply, TABLE};
+use super::reply::{ApiError, Cause, Reply, TABLE, json};
 use super::route::{Named, Route, route};
-use super::{Settings, body, mlflow, oip, pack, plain, probes};
-use crate::batcher::Answer;
+use super::{Settings, body, mlflow, oip, openapi, pack, plain, probes};
+use crate::batcher::{Answer, Rank};
 use crate::engine::Asked;
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http_body_util::Either;
 use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Method, Request, Version as HttpVersion};
+use hyper::{HeaderMap, Method, Request, StatusCode, Version as HttpVersion};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -197,7 +197,7 @@ impl Front {
         let request = plain::parse(&bytes, routed, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
         let plain::Parsed { inputs, extras } = request;
-        let answer = self.compute(routed, Asked { inputs, extras }, None, context).await?;
+        let answer = self.compute(routed, Asked { inputs, extras }, Terms::default(), context).await?;
         let body = plain::write(routed, &answer.outputs, extras, rows, context.ids.prediction_text())?;
         Ok(context.success(routed, answer.timing, body))
     }
@@ -207,12 +207,12 @@ impl Front {
         &self,
         routed: &Routed,
         asked: impl Into<Asked>,
-        timeout: Option<Duration>,
+        terms: Terms,
         context: &mut Context,
     ) -> Result<Answer, ApiError> {
-        let deadline = context.deadline(timeout, routed);
+        let deadline = context.deadline(terms.timeout, routed);
         let input = context.received.elapsed();
-        let (answer, _) = router::predict(routed, asked, context.call(deadline)).await?;
+        let (answer, _) = router::predict(routed, asked, context.call(deadline, terms.rank)).await?;
         context.ran = Some((input, answer.timing));
         Ok(answer)
     }
@@ -235,6 +235,7 @@ impl Front {
             Route::V1(asked) => self.v1_facts(asked),
             Route::Ping => Ok(self.ping()),
             Route::Version => Ok(self.version()),
+            Route::OpenApi => Ok(json(StatusCode::OK, openapi::data(&self.registry.catalog()).to_string())),
             Route::Predict(_) | Route::OipInfer(_) | Route::Repository(_) | Route::V1Infer(..) | Route::Invocations => {
                 Err(ApiError::new(Cause::Internal, "routed twice"))
             }
@@ -254,6 +255,13 @@ impl Front {
             default_model: self.settings.default_model.as_deref(),
         }
     }
+}
+
+/// What a request's own parameters ask for beside its inputs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    pub timeout: Option<Duration>,
+    pub rank: Rank,
 }
 
 /// What curl says of a body when nobody told it better.

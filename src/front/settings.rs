@@ -15,6 +15,8 @@ pub struct Settings {
     pub body_time: Duration,
     /// Whether gRPC answers are raw bytes also where the request was typed.
     pub grpc_always_raw: bool,
+    /// Whether the metrics are also shown under Triton's names.
+    pub triton_metrics: bool,
     /// Whether models may be loaded and unloaded through the data port.
     pub control: bool,
     pub limits: Limits,
@@ -28,6 +30,7 @@ impl Default for Settings {
             default_model: None,
             body_time: Duration::from_secs(30),
             grpc_always_raw: false,
+            triton_metrics: false,
             control: false,
             limits: Limits::default(),
         }

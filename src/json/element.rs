@@ -63,6 +63,17 @@ impl Elements {
         Ok(())
     }
 
+    /// Adds a number that stands for what was given, where the elements can hold it.
+    pub fn push_number(&mut self, number: f64) -> bool {
+        match &mut self.data {
+            Data::F32(values) => values.push(number as f32),
+            Data::F64(values) => values.push(number),
+            Data::I64(values) if number.fract() == 0.0 => values.push(number as i64),
+            _ => return false,
+        }
+        true
+    }
+
     /// Stands in for a value that was not given, where the type has a way to say so.
     pub fn push_missing(&mut self) -> bool {
         match &mut self.data {

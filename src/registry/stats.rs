@@ -121,6 +121,12 @@ impl VersionStats {
         self.last_ms.load(Relaxed)
     }
 
+    /// What is left of the answered requests' time: their answers were written in it.
+    pub fn output_ns(&self) -> u64 {
+        let parts = [&self.input_ns, &self.queue_ns, &self.compute_ns];
+        parts.iter().fold(self.latency.sum(), |left, part| left.saturating_sub(part.get()))
+    }
+
     /// Requests that were not answered with a prediction.
     pub fn failures(&self) -> u64 {
         self.requests().filter(|(_, code, _)| *code != 200).map(|(.., counter)| counter.get()).sum()

@@ -14,7 +14,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upload {
     pub model: String,
-    /// A configuration as Triton writes it; see [`settings`] for the members that count.
+    /// A configuration as Triton writes it; the members that `model.toml` has a place for count.
     pub config: Option<String>,
     /// Files by their path in the model's directory: `1/model.onnx`.
     pub files: Vec<(String, Vec<u8>)>,

@@ -44,6 +44,11 @@ impl Version {
         self.loaded.model.signature()
     }
 
+    /// Whether categories may be sent by their words.
+    pub fn has_words(&self) -> bool {
+        (0..self.features.names.len()).any(|column| self.loaded.model.words(column).is_some())
+    }
+
     /// What was checked, in words.
     pub fn golden_words(&self) -> String {
         match self.golden_cases {

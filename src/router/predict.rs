@@ -5,7 +5,7 @@
 
 use super::routed::Routed;
 use super::shadow;
-use crate::batcher::{Answer, BatchError, Submitted};
+use crate::batcher::{Answer, BatchError, Rank, Submitted};
 use crate::engine::{Asked, InputError};
 use crate::monitor::Draft;
 use crate::monitor::contract::Violation;
@@ -32,6 +32,8 @@ pub struct Call<'a> {
     /// When the request was there whole.
     pub received: Instant,
     pub deadline: Instant,
+    /// Its place in line.
+    pub rank: Rank,
 }
 
 /// Runs a request on the chosen version; answers the outputs, the extras that it asked for behind them, and the
@@ -46,7 +48,7 @@ pub async fn predict(
     let (rows, draft) = admit(routed, &asked.inputs, call)?;
     // Copied before the lane takes them, and only where a shadow is to see them.
     let copy = shadow::copy(routed, &asked.inputs);
-    let answer = match routed.lane.submit(asked, rows, call.deadline)? {
+    let answer = match routed.lane.submit_ranked(asked, rows, call.deadline, call.rank)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.answer().await?,
     };
@@ -66,7 +68,7 @@ pub fn predict_blocking(
 ) -> Result<(Answer, usize), PredictError> {
     let asked = asked.into();
     let (rows, draft) = admit(version, &asked.inputs, call)?;
-    let answer = match version.lane.submit(asked, rows, call.deadline)? {
+    let answer = match version.lane.submit_ranked(asked, rows, call.deadline, call.rank)? {
         Submitted::Done(answer) => answer,
         Submitted::Queued(ticket) => ticket.wait()?,
     };

@@ -10,7 +10,7 @@ pub mod process;
 use client::{Client, Reply};
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tidegate::app::{App, Running, Stopped};
@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     running: Running,
     /// Goes with the server.
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Server {
@@ -43,7 +43,7 @@ impl Server {
         change(&mut config);
         let running = App::bind(config).expect("free ports").start().expect("a start");
         running.registry().wait_until_tried();
-        Self { running, _state: state }
+        Self { running, state }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -52,6 +52,11 @@ impl Server {
 
     pub fn admin_address(&self) -> SocketAddr {
         self.running.admin_address()
+    }
+
+    /// Where it keeps what outlives it.
+    pub fn state(&self) -> &Path {
+        self.state.path()
     }
 
     /// A new connection to the data port.

@@ -72,6 +72,8 @@ fn bodies() -> Vec<(&'static str, String)> {
         (INFER, infer(wine.cases[0].infer_inputs(false))),
         (INFER, infer(wine.cases[2].infer_inputs(true))),
         ("/v2/models/churn/infer", infer(churn.cases[2].infer_inputs(false))),
+        ("/v1/models/wine:predict", json!({"instances": wine.cases[2].features()}).to_string()),
+        ("/v1/models/churn:predict", json!({"inputs": churn.cases[2].inputs}).to_string()),
     ]
 }
 

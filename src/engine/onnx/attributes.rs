@@ -11,7 +11,12 @@ pub struct Attributes(HashMap<String, pb::AttributeProto>);
 
 impl Attributes {
     pub fn new(protos: &[pb::AttributeProto]) -> Self {
-        Self(protos.iter().map(|proto| (proto.name.clone(), proto.clone())).collect())
+        Self::of(protos.to_vec())
+    }
+
+    /// The same without a copy, which counts where attributes hold a forest.
+    pub fn of(protos: Vec<pb::AttributeProto>) -> Self {
+        Self(protos.into_iter().map(|proto| (proto.name.clone(), proto)).collect())
     }
 
     pub fn has(&self, name: &str) -> bool {

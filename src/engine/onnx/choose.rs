@@ -1,6 +1,6 @@
 //! Which engine runs a file, and the words for why.
 
-use super::{Domain, Graph, Node, decode, zipmap};
+use super::{Domain, Graph, Node, decode, dictionary, zipmap};
 use crate::engine::cache::Place;
 use crate::engine::{Choice, Extras, LoadError, Loaded, Origin, tabular, tract};
 use crate::tensor::{DType, Tensor};
@@ -20,16 +20,22 @@ pub fn import(bytes: &[u8], place: Option<Place<'_>>) -> Result<Loaded, LoadErro
 pub fn import_with(bytes: &[u8], always: Extras, place: Option<Place<'_>>) -> Result<Loaded, LoadError> {
     let mut proto = decode::decode(bytes)?;
     let labels = zipmap::remove(&mut proto);
-    let mut graph = Graph::new(&proto)?;
+    let columns = dictionary::remove(&mut proto, bytes);
+    let ours = |domain: &str| matches!(Domain::of(domain), Domain::Ml | Domain::Microsoft);
+    let tabular =
+        !columns.is_empty() || proto.graph.iter().flat_map(|graph| &graph.node).any(|node| ours(&node.domain));
+    // A large forest is held often enough: its attributes are not copied.
+    let mut graph = if tabular { Graph::taken(&mut proto)? } else { Graph::new(&proto)? };
     for output in &mut graph.outputs {
         output.labels = labels.get(&output.name).cloned();
     }
     refuse_unknown_domains(&graph)?;
-    if let Some(node) = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft)) {
-        let reason = format!("the graph uses {node}");
-        // The graph has what it needs, and a large forest is held often enough.
+    if tabular {
         drop(proto);
-        let program = tabular::Program::new(&graph, place).and_then(|program| program.with_extras(always));
+        let node = graph.nodes.iter().find(|node| matches!(node.domain, Domain::Ml | Domain::Microsoft));
+        let reason = node.map_or("the graph takes a dictionary".to_owned(), |node| format!("the graph uses {node}"));
+        let program = tabular::Program::new(&graph, place)
+            .and_then(|program| program.with_extras(always)?.with_dictionary(columns));
         return program.map(|program| loaded(program, reason)).map_err(LoadError::Unsupported);
     }
     if !always.is_empty() {

@@ -19,7 +19,7 @@ pub enum Domain {
 }
 
 impl Domain {
-    fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         match text {
             "" | "ai.onnx" => Self::Onnx,
             "ai.onnx.ml" => Self::Ml,
@@ -64,6 +64,17 @@ pub struct Graph {
 
 impl Graph {
     pub fn new(proto: &pb::ModelProto) -> Result<Self, LoadError> {
+        let nodes = proto.graph.iter().flat_map(|graph| &graph.node).cloned().collect();
+        Self::with_nodes(nodes, proto)
+    }
+
+    /// The same with nodes that are taken out of the file and not copied.
+    pub fn taken(proto: &mut pb::ModelProto) -> Result<Self, LoadError> {
+        let nodes = proto.graph.as_mut().map(|graph| std::mem::take(&mut graph.node)).unwrap_or_default();
+        Self::with_nodes(nodes, proto)
+    }
+
+    fn with_nodes(nodes: Vec<pb::NodeProto>, proto: &pb::ModelProto) -> Result<Self, LoadError> {
         let graph = proto.graph.as_ref().ok_or_else(|| LoadError::Malformed("the model has no graph".into()))?;
         let constants = constants(graph).map_err(LoadError::Unsupported)?;
         let is_input = |info: &&pb::ValueInfoProto| !constants.contains_key(&info.name);
@@ -71,7 +82,7 @@ impl Graph {
         let outputs = ends(graph.output.iter(), "output")?;
         unique(&inputs, "inputs")?;
         unique(&outputs, "outputs")?;
-        Ok(Self { nodes: graph.node.iter().map(node).collect(), constants, inputs, outputs, opset: opset(proto) })
+        Ok(Self { nodes: nodes.into_iter().map(node).collect(), constants, inputs, outputs, opset: opset(proto) })
     }
 
     /// A graph that a node holds. Its ends are known by name alone: what they hold depends on the node.
@@ -80,7 +91,8 @@ impl Graph {
         let constants = constants(graph)?;
         let inputs = graph.input.iter().filter(|info| !constants.contains_key(&info.name)).map(named).collect();
         let outputs = graph.output.iter().map(named).collect();
-        Ok(Self { nodes: graph.node.iter().map(node).collect(), constants, inputs, outputs, opset })
+        let nodes = graph.node.iter().cloned().map(node).collect();
+        Ok(Self { nodes, constants, inputs, outputs, opset })
     }
 
     /// Distinct operators, in order of first use.
@@ -102,14 +114,14 @@ fn constants(graph: &pb::GraphProto) -> Result<HashMap<String, Tensor>, String> 
     graph.initializer.iter().map(|proto| Ok((proto.name.clone(), constant::tensor(proto)?))).collect()
 }
 
-fn node(proto: &pb::NodeProto) -> Node {
+fn node(proto: pb::NodeProto) -> Node {
     Node {
-        name: proto.name.clone(),
-        op: proto.op_type.clone(),
         domain: Domain::of(&proto.domain),
-        inputs: proto.input.clone(),
-        outputs: proto.output.clone(),
-        attributes: Attributes::new(&proto.attribute),
+        name: proto.name,
+        op: proto.op_type,
+        inputs: proto.input,
+        outputs: proto.output,
+        attributes: Attributes::of(proto.attribute),
     }
 }
 

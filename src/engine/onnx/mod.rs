@@ -4,6 +4,7 @@ mod attributes;
 mod choose;
 mod constant;
 mod decode;
+mod dictionary;
 mod graph;
 mod weigh;
 mod zipmap;

@@ -46,6 +46,8 @@ struct Plan {
     memory: usize,
     /// The one step that asks trees, where there is one.
     told: Option<Told>,
+    /// The words of a dictionary that its one input stands for; empty for other inputs.
+    columns: Vec<String>,
 }
 
 impl Program {
@@ -77,6 +79,14 @@ impl Prepared for Program {
 
     fn memory_bytes(&self) -> usize {
         self.0.memory
+    }
+
+    fn columns(&self) -> &[String] {
+        &self.0.columns
+    }
+
+    fn takes_dictionary(&self) -> bool {
+        !self.0.columns.is_empty()
     }
 
     fn describe(&self) -> Vec<String> {
@@ -290,6 +300,7 @@ impl<'a> Builder<'a> {
             outputs,
             memory: self.memory,
             told: None,
+            columns: Vec::new(),
         })
     }
 

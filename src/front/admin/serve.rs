@@ -6,7 +6,7 @@ use super::{Access, Facts, control, drift, index, process as about};
 use crate::front::ids::Ids;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply, json};
-use crate::front::{body, probes};
+use crate::front::{body, openapi, probes};
 use crate::metrics::{Exposition, process};
 use crate::registry::{self, Registry, Slot, Verb};
 use crate::router::{self, Director};
@@ -40,6 +40,8 @@ enum Route<'a> {
     Model(&'a str),
     Events,
     Process,
+    OpenApi,
+    Docs,
     Control(Verb, &'a str),
     Traffic(&'a str),
     Experiment(&'a str),
@@ -105,6 +107,8 @@ impl Admin {
             Route::Model(name) => index::model_in_full(&*self.slot(name)?),
             Route::Events => serde_json::json!({"events": self.registry.events()}),
             Route::Process => about::page(&self.facts, self.started),
+            Route::OpenApi => openapi::admin(),
+            Route::Docs => return Ok(self.docs()),
             Route::Control(..)
             | Route::Traffic(_)
             | Route::Experiment(_)
@@ -127,10 +131,21 @@ impl Admin {
         })
     }
 
+    /// Both ports' documents as a page.
+    fn docs(&self) -> Reply {
+        let documents = [openapi::data(&self.registry.catalog()), openapi::admin()];
+        let mut reply = Response::new(Full::new(Bytes::from(openapi::page(&documents))));
+        reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        reply
+    }
+
     fn metrics(&self) -> Reply {
         let mut text = Exposition::default();
         registry::expose(&self.registry.catalog(), self.registry.series(), &mut text);
         router::expose(&self.registry.catalog(), &mut text);
+        if self.facts.settings.triton_metrics {
+            registry::expose_as_triton(&self.registry.catalog(), &mut text);
+        }
         text.append(&process::render());
         let mut reply = Response::new(Full::new(Bytes::from(text.into_text())));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -147,6 +162,8 @@ fn find<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
         "/api/models" => Route::Models,
         "/api/events" => Route::Events,
         "/api/process" => Route::Process,
+        "/openapi.json" => Route::OpenApi,
+        "/docs" => Route::Docs,
         _ => match path.strip_prefix("/api/models/")?.split_once('/') {
             None => Route::Model(path.strip_prefix("/api/models/").filter(|name| !name.is_empty())?),
             Some((model, "load")) => Route::Control(Verb::Load, model),
@@ -189,7 +206,7 @@ fn check_method(method: &Method, path: &str, route: Route<'_>) -> Result<(), Api
 fn unknown(path: &str) -> ApiError {
     let path = crate::text::shorten(path, 80);
     let words = format!(
-        "no such path: {path}. The admin port has /metrics, /livez, /readyz, /api/models, /api/models/NAME, \
+        "no such path: {path}. The admin port has /metrics, /livez, /readyz, /docs, /openapi.json, /api/models, /api/models/NAME, \
          /api/models/NAME/{{drift,report.html,traffic,experiment}}, POST /api/models/NAME/{{load,unload,reference,promote,\
          rollback,canary}}, PUT and DELETE /api/models/NAME/aliases/ALIAS, /api/events, /api/process"
     );

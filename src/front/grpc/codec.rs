@@ -59,7 +59,7 @@ impl<U: Message + Default> Decoder for Reader<U> {
     }
 }
 
-fn check_members(mut bytes: &[u8]) -> Result<(), Status> {
+pub(super) fn check_members(mut bytes: &[u8]) -> Result<(), Status> {
     let mut members = 0;
     while !bytes.is_empty() {
         members += 1;

@@ -72,7 +72,7 @@ async fn run(
 ) -> Result<Inferred, ApiError> {
     let mut read = read(message, version.signature())?;
     let asked = Asked { inputs: std::mem::take(&mut read.parsed.inputs), extras: read.parsed.extras };
-    let answer = front.compute(version, asked, read.parsed.parameters.timeout, context).await?;
+    let answer = front.compute(version, asked, read.parsed.parameters.terms(), context).await?;
     let raw = read.raw || front.settings.grpc_always_raw;
     let message = write(version, &answer.outputs, &read.parsed, raw, &context.ids)?;
     let mut headers = HeaderMap::new();

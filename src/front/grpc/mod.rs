@@ -18,6 +18,17 @@ mod write;
 pub use codec::Codec;
 pub(in crate::front) use serve::{Answered, is_grpc};
 
+/// Parses a message and forgets it, for the benchmarks.
+#[doc(hidden)]
+pub fn parse_bench(bytes: bytes::Bytes, version: &crate::registry::Version) -> bool {
+    use prost::Message;
+    if codec::check_members(&bytes).is_err() {
+        return false;
+    }
+    let message = proto::ModelInferRequest::decode(bytes);
+    message.is_ok_and(|message| read::read(message, version.signature()).is_ok())
+}
+
 /// The generated messages.
 pub mod proto {
     #![allow(

@@ -3,6 +3,7 @@
 use super::infer::infer;
 use super::proto::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
 use super::status::words;
+use super::write::truth;
 use crate::front::context::Context as Call;
 use crate::front::serve::Front;
 use hyper::HeaderMap;
@@ -72,7 +73,9 @@ async fn answer(
     let (id, model_name) = (request.id.clone(), request.model_name.clone());
     match infer(&front, &headers, request, &mut call).await {
         Ok(inferred) => {
-            ModelStreamInferResponse { error_message: String::new(), infer_response: Some(inferred.message) }
+            let mut message = inferred.message;
+            message.parameters.insert("triton_final_response".to_owned(), truth(true));
+            ModelStreamInferResponse { error_message: String::new(), infer_response: Some(message) }
         }
         Err(error) => {
             front.note(&error, &call);

@@ -57,6 +57,11 @@ pub fn text(value: &str) -> InferParameter {
     InferParameter { parameter_choice: Some(ParameterChoice::StringParam(value.to_owned())) }
 }
 
+/// A truth parameter.
+pub fn truth(value: bool) -> InferParameter {
+    InferParameter { parameter_choice: Some(ParameterChoice::BoolParam(value)) }
+}
+
 fn typed(data: Data) -> InferTensorContents {
     let mut contents = InferTensorContents::default();
     match data {

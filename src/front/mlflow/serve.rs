@@ -5,7 +5,7 @@ use super::{csv, request};
 use crate::front::context::Context;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply};
-use crate::front::serve::Front;
+use crate::front::serve::{Front, Terms};
 use crate::router::Routed;
 use crate::tensor::Tensor;
 use crate::text;
@@ -34,7 +34,7 @@ impl Front {
             Kind::Csv => csv::parse(&bytes, version)?,
         };
         let rows = inputs.first().map_or(1, Tensor::rows);
-        let answer = self.compute(version, inputs, None, context).await?;
+        let answer = self.compute(version, inputs, Terms::default(), context).await?;
         let body = write(version, &answer.outputs, rows)?;
         Ok(context.success(version, answer.timing, body))
     }

@@ -131,7 +131,7 @@ fn raw_shape(spec: &TensorSpec, batched: bool, bytes: usize) -> Result<Shape, Ap
     };
     let found = match open {
         0 => 0,
-        1 if size > 0 && bytes % size == 0 => bytes / size,
+        1 if size > 0 && bytes.is_multiple_of(size) => bytes / size,
         _ => return Err(bad(spec, told())),
     };
     let mut shape = if batched { Shape::from([1]) } else { Shape::default() };

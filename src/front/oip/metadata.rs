@@ -9,8 +9,15 @@ use serde_json::{Value, json as value};
 use std::sync::Arc;
 
 /// Extensions that are spoken, and no others: clients look at this list.
-pub const EXTENSIONS: [&str; 6] =
-    ["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"];
+pub const EXTENSIONS: [&str; 7] = [
+    "classification",
+    "model_repository",
+    "schedule_policy",
+    "model_configuration",
+    "binary_tensor_data",
+    "parameters",
+    "statistics",
+];
 
 pub fn server() -> Reply {
     let body = value!({"name": "tidegate", "version": env!("CARGO_PKG_VERSION"), "extensions": EXTENSIONS});

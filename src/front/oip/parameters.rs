@@ -1,6 +1,8 @@
 //! The parameters of a request: the same in JSON and in gRPC.
 
+use crate::batcher::Rank;
 use crate::front::reply::ApiError;
+use crate::front::serve::Terms;
 use crate::text::shorten;
 use std::time::Duration;
 
@@ -38,6 +40,10 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    pub fn terms(&self) -> Terms {
+        Terms { timeout: self.timeout, rank: Rank::new(self.priority) }
+    }
+
     pub fn set(&mut self, name: &str, value: &Value) -> Result<(), ApiError> {
         match name {
             "timeout" => {
@@ -47,6 +53,8 @@ impl Parameters {
             }
             "priority" => self.priority = whole(name, "1 is the highest", value)?,
             "binary_data_output" => self.binary_output = truth(name, value)?,
+            // Triton's own load generator always sends it; each answer here is its request's last.
+            "triton_enable_empty_final_response" => drop(truth(name, value)?),
             "headers" => return Err(reserved(name)),
             name if name.starts_with("triton_") => return Err(reserved(name)),
             _ => {}
@@ -106,7 +114,8 @@ mod tests {
             ("priority", Value::Float(1.5)),
             ("binary_data_output", Value::Integer(1)),
             ("headers", Value::Integer(1)),
-            ("triton_enable_empty_final_response", Value::Bool(true)),
+            ("triton_enable_empty_final_response", Value::Integer(1)),
+            ("triton_final_response", Value::Bool(true)),
         ] {
             let error = parameters.set(name, &value).expect_err(name);
             assert_eq!(error.field.as_deref(), Some(name));

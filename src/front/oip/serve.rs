@@ -31,7 +31,7 @@ impl Front {
         let mut parsed = parse(&bytes, framing, version.signature(), self.settings.max_json_depth)?;
         drop(bytes);
         let asked = Asked { inputs: std::mem::take(&mut parsed.inputs), extras: parsed.extras };
-        let answer = self.compute(version, asked, parsed.parameters.timeout, context).await?;
+        let answer = self.compute(version, asked, parsed.parameters.terms(), context).await?;
         let written = write(version, &answer.outputs, &parsed, &context.ids)?;
         let mut reply = context.success(version, answer.timing, written.body);
         if let Some(json) = written.json {

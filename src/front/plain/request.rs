@@ -128,16 +128,34 @@ fn list(reader: &mut Reader<'_>, version: &Version) -> Result<Parsed, Wrong> {
         Err::<(), Found>(Found::Yes)
     });
     let inputs = &version.signature().inputs;
-    match (first, inputs.as_slice()) {
+    match (&first, inputs.as_slice()) {
         (Some(Ok(Kind::Object)), _) => Ok(records(reader, version)?.into()),
-        (_, [only]) => one_input(reader, version, only),
-        (Some(Ok(Kind::Array)), _) => Ok(lists(reader, version)?.into()),
-        _ => {
-            let mut rows = Rows::new(version);
-            rows.list(reader)?;
-            Ok(rows.finish()?.into())
+        (_, [only]) => {
+            let again = reader.fork();
+            match one_input(reader, version, only) {
+                Err(Wrong::Reply(_)) if version.has_words() => {
+                    *reader = again;
+                    by_column(reader, version, &first)
+                }
+                outcome => outcome,
+            }
         }
+        _ => by_column(reader, version, &first),
     }
+}
+
+/// A row or a list of rows, value by value. `first` is what the list begins with.
+fn by_column(
+    reader: &mut Reader<'_>,
+    version: &Version,
+    first: &Option<Result<Kind, JsonError>>,
+) -> Result<Parsed, Wrong> {
+    if let Some(Ok(Kind::Array)) = first {
+        return Ok(lists(reader, version)?.into());
+    }
+    let mut rows = Rows::new(version);
+    rows.list(reader)?;
+    Ok(rows.finish()?.into())
 }
 
 /// A list of rows, each an object by column or input.

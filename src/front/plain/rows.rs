@@ -63,6 +63,7 @@ impl<'v> Rows<'v> {
             let slot = match version.features.place(&key) {
                 Some(Place::Element { input, offset }) => &mut given[input][offset],
                 Some(Place::Row { input }) => &mut whole[input],
+                None if version.loaded.model.takes_dictionary() => return reader.skip().map_err(Wrong::Json),
                 None => return Err(unknown(version, &key).into()),
             };
             if slot.replace(value).is_some() {
@@ -99,6 +100,9 @@ impl<'v> Rows<'v> {
         for (offset, value) in columns.into_iter().enumerate() {
             let name = self.name_of(input, offset);
             let Some(mut reader) = value else {
+                if self.version.loaded.model.takes_dictionary() && self.inputs[input].push_number(0.0) {
+                    continue;
+                }
                 return Err(ApiError::field(name, format!("row {}: feature '{name}' is missing", self.rows)).into());
             };
             Self::element(self.version, &mut self.inputs, name, &mut reader)?;
@@ -132,9 +136,18 @@ impl<'v> Rows<'v> {
 
     /// Reads the next value of a named column.
     fn element(version: &Version, inputs: &mut [Elements], name: &str, reader: &mut Reader<'_>) -> Result<(), Wrong> {
-        let Some(Place::Element { input, .. }) = version.features.place(name) else {
+        let Some(Place::Element { input, offset }) = version.features.place(name) else {
             return Err(ApiError::field(name, format!("feature '{name}' has no place")).into());
         };
+        if reader.peek()? == Kind::String
+            && let Some(words) = version.loaded.model.words(offset)
+        {
+            let code = words.code(&reader.string()?);
+            let code = code.map_err(|words| ApiError::field(name, format!("feature '{name}': {words}")))?;
+            if inputs[input].push_number(code) {
+                return Ok(());
+            }
+        }
         inputs[input].read(reader).map_err(|error| match error {
             ElementError::Json(error) => Wrong::Json(error),
             other => ApiError::field(name, format!("feature '{name}': {other}")).into(),

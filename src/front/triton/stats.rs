@@ -37,7 +37,7 @@ fn statistics(version: &Version) -> ModelStatistics {
     let (stats, lane) = (&version.stats, version.lane.stats());
     let answered = stats.latency.count();
     let (input, queue, infer) = (stats.input_ns.get(), stats.queue_ns.get(), stats.compute_ns.get());
-    let output = stats.latency.sum().saturating_sub(input).saturating_sub(queue).saturating_sub(infer);
+    let output = stats.output_ns();
     let each = |ns| Some(StatisticDuration { count: answered, ns });
     ModelStatistics {
         name: version.model.as_str().to_owned(),

@@ -9,3 +9,9 @@ mod request;
 mod serve;
 
 pub use request::{columns, instances};
+
+/// Parses and forgets, for the benchmarks.
+#[doc(hidden)]
+pub fn parse_bench(bytes: &[u8], version: &crate::registry::Version) -> bool {
+    request::parse(bytes, version, 64).is_ok() | request::examples(bytes, version, 64).is_ok()
+}

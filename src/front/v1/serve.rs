@@ -7,7 +7,7 @@ use crate::front::context::Context;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Reply};
 use crate::front::route::{Named, Task, V1};
-use crate::front::serve::{Front, accept_json};
+use crate::front::serve::{Front, Terms, accept_json};
 use crate::router::Routed;
 use crate::tensor::Tensor;
 use hyper::HeaderMap;
@@ -32,7 +32,7 @@ impl Front {
             Task::Classify | Task::Regress => (examples(&bytes, version, depth)?, None),
         };
         let rows = inputs.first().map_or(1, Tensor::rows);
-        let answer = self.compute(version, inputs, None, context).await?;
+        let answer = self.compute(version, inputs, Terms::default(), context).await?;
         let body = match (task, form) {
             (Task::Classify, _) => classified(version, &answer.outputs)?,
             (Task::Regress, _) => regressed(version, &answer.outputs)?,

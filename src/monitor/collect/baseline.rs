@@ -55,7 +55,7 @@ impl Baseline {
 }
 
 /// On which nothing can be compared yet.
-fn blank(kind: Kind) -> Shape {
+pub fn blank(kind: Kind) -> Shape {
     match kind {
         Kind::Numeric => Shape::Numeric(None),
         Kind::Categorical => {

@@ -5,6 +5,7 @@
 mod baseline;
 mod batch;
 mod kept;
+pub mod offline;
 mod opinion;
 mod promote;
 mod publish;
@@ -117,9 +118,9 @@ impl Collector {
             self.rates(now, elapsed);
         }
         for watched in self.watched.values_mut() {
-            let closed = watched.turn(now, self.settings.pane);
+            watched.turn(now, self.settings.pane);
             let judged = watched.opinions.catch_up(&watched.history, &watched.baseline);
-            if closed || !judged.is_empty() {
+            if watched.has_news() || !judged.is_empty() {
                 watched.publish(now);
             }
         }

@@ -11,8 +11,9 @@ impl Watched {
     /// Compares the last hour with the reference and publishes what came of it.
     pub fn publish(&self, now: u64) {
         let window = self.history.window(Span::Hour, now, Detail::Counts);
+        let restless = self.opinions.overdispersion(Span::Hour);
         let standing = self.opinions.last(Span::Hour).map(|judged| &judged.verdict);
-        let columns = self.columns.iter().zip(outcomes(&self.baseline, &window)).enumerate();
+        let columns = self.columns.iter().zip(outcomes(&self.baseline, &window, restless)).enumerate();
         let scores = columns.filter_map(|(at, (column, outcome))| {
             let compared = outcome.ok()?;
             let finding = standing.and_then(|verdict| verdict.columns.get(at));

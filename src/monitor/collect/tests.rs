@@ -54,7 +54,7 @@ impl Bench {
             if let Some(draft) = self.tap.offer(std::slice::from_ref(&tensor), 1, &self.next.to_le_bytes()) {
                 draft.finish(std::slice::from_ref(&tensor), Duration::from_millis(1));
             }
-            if self.next % 1000 == 0 {
+            if self.next.is_multiple_of(1000) {
                 self.collector.take(self.now);
             }
         }
@@ -145,6 +145,24 @@ fn the_sample_is_thinned_to_the_budget() {
 }
 
 #[test]
+fn traffic_in_clusters_is_no_drift() {
+    let mut bench = Bench::new(None);
+    bench.send(4000, 0.0);
+    bench.pass(5 * MINUTE);
+    // Whole runs of like rows: each window holds other ones, of the same law in the long run.
+    let mut alone = Vec::new();
+    for window in 0..40u32 {
+        let lows = [0.0, 0.1, -0.1, 0.2, -0.2];
+        bench.send(1000, lows[(window * 7 % 5) as usize]);
+        bench.pass(5 * MINUTE);
+        alone.push(bench.watched().opinions.overdispersion(Span::FiveMinutes));
+    }
+    assert_eq!(alone[..6], [1.0; 6]);
+    let settled = alone[alone.len() - 1];
+    assert!(settled > 1.5, "{alone:?}");
+}
+
+#[test]
 fn what_a_full_ring_loses_is_counted_and_nothing_is_judged() {
     let mut bench = Bench::new(None);
     bench.send(3000, 0.0);
@@ -183,6 +201,20 @@ fn another_process_goes_on_with_what_was_kept() {
     assert_eq!(view.window.sampled, 3500);
     assert_eq!(view.baseline.profiles.first().map(|profile| profile.id.clone()), own);
     assert_eq!(view.alone.columns[0].status, Status::Ok, "{:?}", view.outcomes);
+}
+
+#[test]
+fn metrics_have_what_a_question_brought_to_an_end() {
+    let mut bench = Bench::new(None);
+    bench.send(3000, 0.0);
+    bench.pass(MINUTE);
+    bench.send(10, 0.0);
+    // To answer, the pane is closed before its time.
+    bench.view(Span::Hour);
+    bench.pass(50);
+    let scores = bench.tap.scores.load();
+    let names: Vec<&str> = scores.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["x", "y", "latency"]);
 }
 
 #[test]

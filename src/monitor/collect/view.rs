@@ -6,7 +6,7 @@ use super::watched::Watched;
 use crate::monitor::Column;
 use crate::monitor::drift::quality::Floors;
 use crate::monitor::drift::{Compared, Outcome, Rule, Verdict};
-use crate::monitor::history::{Detail, Span, Window};
+use crate::monitor::history::{Detail, History, Span, Window};
 use crate::monitor::report::{Material, ModelFacts, ReferenceFacts, Report};
 use crate::monitor::tap::sample;
 use std::time::SystemTime;
@@ -45,7 +45,7 @@ impl View {
             name: self.model.clone(),
             version: self.version.clone(),
             variant: None,
-            digest: Some(self.digest.clone()),
+            digest: Some(self.digest.clone()).filter(|digest| !digest.is_empty()),
         };
         Report::build(&Material {
             model,
@@ -71,15 +71,9 @@ impl Watched {
     /// Answers all about the last `span`.
     pub fn view(&mut self, span: Span, now: u64) -> View {
         let window = self.lately(span, now);
-        let outcomes = outcomes(&self.baseline, &window);
+        let outcomes = outcomes(&self.baseline, &window, self.opinions.overdispersion(span));
         let alone = alone(&self.subject.settings.rule, &self.baseline, &outcomes);
-        let (end, hour) = (self.history.last_end(span), self.history.last_end(Span::Hour));
-        let closed = self.history.closed(span, end, Detail::Counts);
-        let before = self.history.previous(span, end, Detail::Counts);
-        let previous = before.zip(closed).map(|(before, closed)| between(&before, &closed));
-        let closed = self.history.closed(Span::Hour, hour, Detail::Counts).map(|hour| self.history.folded(&hour));
-        let week = self.history.same_hour_last_week(hour);
-        let last_week = week.zip(closed).map(|(week, closed)| between(&week, &closed));
+        let (previous, last_week) = before(&self.history, span);
         View {
             model: self.subject.model.clone(),
             version: self.subject.version.clone(),
@@ -98,4 +92,19 @@ impl Watched {
             notes: self.notes.clone(),
         }
     }
+}
+
+/// The comparisons of the columns of two windows.
+type Compares = Vec<Option<Compared>>;
+
+/// What has closed last, compared with what closed before it: the span with the one before, and the
+/// hour with the same one a week ago.
+pub(super) fn before(history: &History, span: Span) -> (Option<Compares>, Option<Compares>) {
+    let (end, hour) = (history.last_end(span), history.last_end(Span::Hour));
+    let closed = history.closed(span, end, Detail::Counts);
+    let earlier = history.previous(span, end, Detail::Counts);
+    let previous = earlier.zip(closed).map(|(earlier, closed)| between(&earlier, &closed));
+    let closed = history.closed(Span::Hour, hour, Detail::Counts).map(|hour| history.folded(&hour));
+    let week = history.same_hour_last_week(hour);
+    (previous, week.zip(closed).map(|(week, closed)| between(&week, &closed)))
 }

@@ -46,6 +46,8 @@ pub struct Watched {
     rate: Rate,
     /// The level to go on with when the pane closes.
     next_level: Option<u8>,
+    /// A pane has closed.
+    news: bool,
     pub born: Instant,
 }
 
@@ -89,6 +91,8 @@ impl Watched {
             counted: Counted::default(),
             rate: Rate::default(),
             next_level: None,
+            // What was kept is shown before anything new comes.
+            news: true,
             born: Instant::now(),
         }
     }
@@ -123,12 +127,15 @@ impl Watched {
         Pane::new(now, level, rich, self.history.shapes())
     }
 
-    /// Closes the pane when its time is over; answers whether it was.
-    pub fn turn(&mut self, now: u64, length: Duration) -> bool {
-        let before = self.counted;
+    /// Closes the pane when its time is over.
+    pub fn turn(&mut self, now: u64, length: Duration) {
         self.turn_pane(now, length);
         self.history.advance(now);
-        before != self.counted
+    }
+
+    /// Whether a pane has closed since this was asked last.
+    pub fn has_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
     }
 
     fn turn_pane(&mut self, now: u64, length: Duration) {
@@ -155,6 +162,7 @@ impl Watched {
         pane.dropped = counted.dropped - self.counted.dropped;
         pane.degraded = pane.dropped as f64 > MOST_LOST * (pane.rows + pane.dropped) as f64;
         self.counted = counted;
+        self.news = true;
         if let Err(error) = self.history.push(&pane) {
             tracing::error!(model = self.subject.model, %error, "a pane was not taken");
         }

@@ -46,6 +46,13 @@ pub(super) struct Pair {
     pub missing: Cell,
 }
 
+/// Cells joined into bins, and the last cell of each.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Folded {
+    pub bins: Vec<Cell>,
+    pub ends: Vec<usize>,
+}
+
 impl Pair {
     /// `None` where the sides do not have the same cells, or one has no rows.
     pub fn new(reference: &Counts, current: &Counts, overdispersion: f64) -> Option<Self> {
@@ -71,26 +78,31 @@ impl Pair {
 
     /// Neighbouring cells joined into at most `most` bins of equal reference mass, each with enough
     /// expected rows for a test. A value that holds more than its share keeps a bin of its own.
-    pub fn equal_mass(&self, most: usize) -> Vec<Cell> {
+    pub fn equal_mass(&self, most: usize) -> Folded {
         let ([n, m], rows) = (self.present(), self.rows());
         let wanted = (n.min(m) / ROWS_PER_BIN).clamp(1.0, most.max(1) as f64).floor();
-        let mut bins: Vec<Cell> = Vec::with_capacity(most);
+        let mut folded = Folded::default();
         let (mut open, mut below, mut last) = ([0.0; 2], 0.0, f64::NAN);
-        for cell in &self.cells {
+        for (at, cell) in self.cells.iter().enumerate() {
             let place = if n > 0.0 { ((below + 0.5 * cell[0]) / n * wanted).floor().min(wanted - 1.0) } else { 0.0 };
             if place != last && expected(open, rows) >= LEAST_EXPECTED {
-                bins.push(open);
+                folded.bins.push(open);
+                folded.ends.push(at - 1);
                 open = [0.0; 2];
             }
             last = place;
             below += cell[0];
             open = [open[0] + cell[0], open[1] + cell[1]];
         }
-        match bins.last_mut() {
-            Some(end) if expected(open, rows) < LEAST_EXPECTED => *end = [end[0] + open[0], end[1] + open[1]],
-            _ => bins.push(open),
+        match folded.bins.last_mut() {
+            Some(end) if expected(open, rows) < LEAST_EXPECTED => {
+                *end = [end[0] + open[0], end[1] + open[1]];
+                folded.ends.pop();
+            }
+            _ => folded.bins.push(open),
         }
-        bins
+        folded.ends.push(self.cells.len() - 1);
+        folded
     }
 
     /// The cells with enough expected rows for a test, and all others added up.
@@ -131,23 +143,25 @@ mod tests {
 
     #[test]
     fn equal_cells_fold_into_equal_bins() {
-        let bins = pair(&[100.0; 120], &[10.0; 120]).equal_mass(20);
-        assert_eq!(bins, vec![[600.0, 60.0]; 20]);
+        let folded = pair(&[100.0; 120], &[10.0; 120]).equal_mass(20);
+        assert_eq!(folded.bins, vec![[600.0, 60.0]; 20]);
+        assert_eq!(folded.ends, (1..=20).map(|bin| bin * 6 - 1).collect::<Vec<_>>());
     }
 
     #[test]
     fn few_rows_get_few_bins() {
-        assert_eq!(pair(&[100.0; 120], &[0.5; 120]).equal_mass(20).len(), 6);
-        assert_eq!(pair(&[1.0], &[1.0]).equal_mass(20), [[1.0, 1.0]]);
+        assert_eq!(pair(&[100.0; 120], &[0.5; 120]).equal_mass(20).bins.len(), 6);
+        let one = Folded { bins: vec![[1.0, 1.0]], ends: vec![0] };
+        assert_eq!(pair(&[1.0], &[1.0]).equal_mass(20), one);
     }
 
     #[test]
     fn a_heavy_value_keeps_its_bin() {
         let mut reference = [10.0; 40];
         reference[0] = 400.0;
-        let bins = pair(&reference, &[100.0; 40]).equal_mass(10);
-        assert_eq!(bins[0], [400.0, 100.0]);
-        assert_eq!(sum(&bins), [790.0, 4000.0]);
+        let folded = pair(&reference, &[100.0; 40]).equal_mass(10);
+        assert_eq!((folded.bins[0], folded.ends[0]), ([400.0, 100.0], 0));
+        assert_eq!((sum(&folded.bins), folded.ends.last()), ([790.0, 4000.0], Some(&39)));
     }
 
     #[test]

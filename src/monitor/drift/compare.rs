@@ -41,6 +41,8 @@ pub struct Compared {
     pub n_cur: f64,
     /// Bins in use for PSI.
     pub bins: usize,
+    /// Of numeric columns: the last cell of each bin into which the cells were folded.
+    pub ends: Vec<usize>,
     pub psi: f64,
     /// PSI less what chance alone gives in the mean; never below 0.
     pub psi_corrected: f64,
@@ -94,8 +96,8 @@ pub struct Moved {
 /// `overdispersion` is by how much the variance of counts exceeds that of independent rows; 1 if unknown.
 pub fn numeric(reference: &NumericSide, current: &NumericSide, overdispersion: f64) -> Option<Compared> {
     let pair = Pair::new(&reference.counts, &current.counts, overdispersion)?;
-    let bins = pair.equal_mass(BINS);
-    let mut found = common(&pair, &bins, &bins, &reference.counts, &current.counts)?;
+    let folded = pair.equal_mass(BINS);
+    let mut found = common(&pair, &folded.bins, &folded.bins, &reference.counts, &current.counts)?;
     let scale = Scale {
         low: reference.min,
         high: reference.max,
@@ -103,6 +105,7 @@ pub fn numeric(reference: &NumericSide, current: &NumericSide, overdispersion: f
         reference_std: reference.std,
         current_mean: current.mean,
     };
+    found.ends = folded.ends;
     found.mean_shift = scale.mean_shift();
     found.w1 = scale.wasserstein(&pair.cells, reference.edges);
     if let Some(ks) = rank::ks(&pair.cells) {
@@ -151,6 +154,7 @@ fn common(pair: &Pair, bins: &[Cell], cells: &[Cell], reference: &Counts, curren
         n_ref: reference.n_eff,
         n_cur: current.n_eff,
         bins: bins.len(),
+        ends: Vec::new(),
         psi,
         psi_corrected: (psi - distance::psi_by_chance(&bins)).max(0.0),
         js: distances.js,

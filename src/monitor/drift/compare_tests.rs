@@ -102,6 +102,17 @@ fn p_values_are_honest_where_nothing_has_changed() {
     }
 }
 
+/// The Kolmogorov-Smirnov statistic of the rows themselves.
+fn exact_ks(p: &[f64], q: &[f64]) -> f64 {
+    let below = |rows: &[f64], x: f64| rows.iter().filter(|row| **row <= x).count() as f64 / rows.len() as f64;
+    p.iter().chain(q).map(|x| (below(p, *x) - below(q, *x)).abs()).fold(0.0, f64::max)
+}
+
+/// Whole and broken numbers, so that some rows are tied and some lie on an edge.
+fn rows() -> impl Strategy<Value = Vec<f64>> {
+    prop::collection::vec(prop_oneof![(-20i32..20).prop_map(f64::from), -20.0..20.0f64], 1..80)
+}
+
 fn counts() -> impl Strategy<Value = (Vec<f64>, Vec<f64>, f64, f64)> {
     let count = || prop_oneof![3 => 0u32..40, 1 => Just(0), 1 => 0u32..100_000].prop_map(f64::from);
     (2usize..130).prop_flat_map(move |cells| {
@@ -128,6 +139,21 @@ proptest! {
                 prop_assert!((0.0..=1.0 + 1e-12).contains(&ks) && ks <= upper + 1e-12);
             }
         }
+    }
+
+    #[test]
+    fn ks_of_the_rows_is_within_the_bounds_of_the_cells(p in rows(), q in rows(), step in 0.3..15.0f64) {
+        let edges: Vec<f64> = (0..).map(|at| -18.0 + step * f64::from(at)).take_while(|edge| *edge < 18.0).collect();
+        let counted = |rows: &[f64]| {
+            let mut cells = vec![0.0; edges.len() + 1];
+            rows.iter().for_each(|x| cells[edges.partition_point(|edge| edge < x)] += 1.0);
+            cells
+        };
+        let (cells_p, cells_q) = (counted(&p), counted(&q));
+        let found = numeric(&side(&cells_p, 0.0, &edges), &side(&cells_q, 0.0, &edges), 1.0).expect("rows");
+        let (exact, ks) = (exact_ks(&p, &q), found.ks.expect("values"));
+        prop_assert!(ks <= exact + 1e-12, "{} above {}", ks, exact);
+        prop_assert!(found.ks_upper.is_some_and(|upper| exact <= upper + 1e-12), "{} above {:?}", exact, found.ks_upper);
     }
 
     #[test]

@@ -9,11 +9,14 @@
 //! is wrong, and what it finds, is measured by `benches/drift` beside other tools.
 
 mod bins;
+pub mod calibrate;
 mod compare;
 mod distance;
 mod homogeneity;
 mod judge;
+pub mod mmd;
 mod multiple;
+pub mod pca;
 pub mod quality;
 mod rank;
 mod rule;

@@ -11,6 +11,7 @@
 //! span between whole multiples of its length (UTC): those do not overlap, so that what is judged on
 //! one is not judged again.
 
+mod column;
 pub mod keep;
 mod pane;
 mod ring;
@@ -18,8 +19,9 @@ mod stored;
 mod week;
 mod window;
 
+pub use column::{WindowCategorical, WindowColumn, WindowNumeric};
 pub use pane::{HIGHEST_LEVEL, Pane};
-pub use window::{Detail, Window, WindowCategorical, WindowColumn, WindowNumeric};
+pub use window::{Detail, Window};
 
 pub use stored::StoredError;
 
@@ -205,9 +207,9 @@ impl History {
         for (mine, theirs) in
             [(&mut self.minutes, &other.minutes), (&mut self.fives, &other.fives), (&mut self.hours, &other.hours)]
         {
-            for (_, packed) in theirs.entries() {
+            for packed in theirs.entries() {
                 // It was read with the same shapes when it came from its file.
-                let _ = mine.insert(packed, &self.shapes);
+                let _ = mine.insert(packed.clone(), &self.shapes);
             }
         }
         other.week.hours().for_each(|hour| self.week.insert(hour.clone()));

@@ -1,5 +1,8 @@
-//! Entries of one length of time, a bounded number of them: the one being filled is open, the others
-//! are packed.
+//! Entries of one length of time, a bounded number of them, each packed.
+//!
+//! The one being filled is unpacked, added to and packed again: that takes milliseconds once a minute,
+//! while sketches that lie open from minute to minute scatter over the allocator's pages and hold
+//! several times what they are.
 
 use super::super::sketch::Shape;
 use super::pane::Pane;
@@ -12,8 +15,9 @@ pub(super) struct Ring {
     length: u64,
     most: usize,
     detail: Detail,
-    open: Option<Window>,
-    /// By start. None begins when the open one does.
+    /// The start of the entry being filled.
+    open: Option<u64>,
+    /// By start.
     packed: BTreeMap<u64, Packed>,
 }
 
@@ -24,18 +28,14 @@ impl Ring {
 
     /// Adds a pane to its entry; answers an entry that had to make room.
     pub fn add(&mut self, pane: &Pane, shapes: &[Shape]) -> Option<Window> {
-        let gone = self.open_at(pane.start_ms - pane.start_ms % self.length, shapes);
         let detail = self.detail;
-        self.open.iter_mut().for_each(|open| open.add(pane, detail));
-        gone
+        self.fill(pane.start_ms, shapes, |entry| entry.add(pane, detail))
     }
 
     /// Adds a window of this length to its entry; answers an entry that had to make room.
     pub fn merge(&mut self, window: &Window, shapes: &[Shape]) -> Option<Window> {
-        let gone = self.open_at(window.start_ms - window.start_ms % self.length, shapes);
         let detail = self.detail;
-        self.open.iter_mut().for_each(|open| open.merge(window, detail));
-        gone
+        self.fill(window.start_ms, shapes, |entry| entry.merge(window, detail))
     }
 
     /// Puts an entry in its place, unless one is there that has seen more.
@@ -45,7 +45,6 @@ impl Ring {
             return Err(StoredError::Window { field: "start_ms", value: start_ms as f64 });
         }
         if sampled > self.between(start_ms, end_ms, shapes, Detail::Counts).sampled {
-            self.open.take_if(|open| open.start_ms == start_ms);
             self.packed.insert(start_ms, packed);
             self.make_room(start_ms, shapes);
         }
@@ -56,7 +55,6 @@ impl Ring {
     pub fn reshape(&mut self, at: usize, shape: &Shape, shapes: &[Shape]) {
         let change =
             |window: &mut Window| window.columns.get_mut(at).into_iter().for_each(|column| column.reshape(shape));
-        self.open.iter_mut().for_each(change);
         self.packed.retain(|_, packed| {
             let Ok(mut window) = packed.window(shapes, Detail::Full) else { return false };
             change(&mut window);
@@ -73,52 +71,60 @@ impl Ring {
                 all.merge(&window, detail);
             }
         }
-        if let Some(open) = self.open.as_ref().filter(|open| (from..to).contains(&open.start_ms)) {
-            all.merge(open, detail);
-        }
         all
     }
 
-    /// Every entry, packed, the oldest first.
-    pub fn entries(&self) -> Vec<(u64, Packed)> {
-        let open = self.open.iter().map(|open| (open.start_ms, Packed::new(open)));
-        let mut all: Vec<_> = self.packed.iter().map(|(start, packed)| (*start, packed.clone())).chain(open).collect();
-        all.sort_by_key(|(start, _)| *start);
-        all
+    /// Every entry, the oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = &Packed> {
+        self.packed.values()
     }
 
-    /// The entry being filled, packed, and the others.
-    pub fn parts(&self) -> (Option<Packed>, Vec<(u64, &Packed)>) {
-        let over = self.packed.iter().map(|(start, packed)| (*start, packed)).collect();
-        (self.open.as_ref().map(Packed::new), over)
+    /// The start of every entry that is not being filled, and the entry.
+    pub fn over(&self) -> impl Iterator<Item = (u64, &Packed)> {
+        self.packed.iter().map(|(start, packed)| (*start, packed)).filter(|(start, _)| Some(*start) != self.open)
+    }
+
+    /// The entry being filled.
+    pub fn open(&self) -> Option<&Packed> {
+        self.packed.get(&self.open?)
     }
 
     /// Every entry as a window.
     pub fn windows(&self, shapes: &[Shape]) -> Result<Vec<Window>, StoredError> {
-        self.entries().into_iter().map(|(_, packed)| packed.window(shapes, Detail::Full)).collect()
+        self.entries().map(|packed| packed.window(shapes, Detail::Full)).collect()
     }
 
     pub fn len(&self) -> usize {
-        self.packed.len() + usize::from(self.open.is_some())
+        self.packed.len()
     }
 
     pub fn memory(&self) -> usize {
-        self.packed.values().map(Packed::memory).sum::<usize>() + self.open.as_ref().map_or(0, Window::memory)
+        self.packed.values().map(Packed::memory).sum()
     }
 
-    /// Opens the entry that begins at `start`, and packs the one that was open.
-    fn open_at(&mut self, start: u64, shapes: &[Shape]) -> Option<Window> {
-        if self.open.as_ref().is_some_and(|open| open.start_ms == start) {
-            return None;
+    fn fill(&mut self, at_ms: u64, shapes: &[Shape], add: impl FnOnce(&mut Window)) -> Option<Window> {
+        let start = at_ms - at_ms % self.length;
+        if self.open.is_some_and(|open| open != start) {
+            self.close(shapes);
         }
-        if let Some(mut filled) = self.open.take() {
-            filled.condense(self.detail);
-            self.packed.insert(filled.start_ms, Packed::new(&filled));
-        }
-        let known = self.packed.remove(&start).and_then(|packed| packed.window(shapes, Detail::Full).ok());
-        let end = start.saturating_add(self.length);
-        self.open = Some(known.unwrap_or_else(|| Window::empty(start, end, shapes)));
+        self.open = Some(start);
+        let mut entry = self
+            .packed
+            .get(&start)
+            .and_then(|packed| packed.window(shapes, Detail::Full).ok())
+            .unwrap_or_else(|| Window::empty(start, start.saturating_add(self.length), shapes));
+        add(&mut entry);
+        self.packed.insert(start, Packed::new(&entry));
         self.make_room(start, shapes)
+    }
+
+    /// Keeps less of the entry that was being filled.
+    fn close(&mut self, shapes: &[Shape]) {
+        let Some(packed) = self.open.take().and_then(|open| self.packed.get_mut(&open)) else { return };
+        if let Ok(mut entry) = packed.window(shapes, Detail::Full) {
+            entry.condense(self.detail);
+            *packed = Packed::new(&entry);
+        }
     }
 
     /// Drops the entry farthest from `start` if there are too many: the oldest, unless a clock went

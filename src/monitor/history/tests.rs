@@ -230,7 +230,7 @@ fn memory_is_bounded_however_long_it_runs() {
         history.push(&pane(NOON + hour * HOUR, 0, &rows(hour, 1))).expect("of this shape");
     }
     let entries = [&history.minutes, &history.fives, &history.hours].map(Ring::len);
-    assert_eq!((entries, history.week.hours().count()), ([6, 13, 25], 192));
+    assert_eq!((entries, history.week.hours().count()), ([6, 13, 25], 168));
     let last = NOON + (9 * 24 + 30) * HOUR;
     assert_eq!(history.same_hour_last_week(last).map(|window| (window.end_ms, window.sampled)), Some((last - WEEK, 1)));
 }
@@ -346,7 +346,7 @@ fn a_hundred_columns_take_less_than_20_megabytes() {
     let full = minute.columns[0].clone();
     minute.columns.fill(full);
     minute.rows = 4_096;
-    let mut history = History::new(shapes.clone());
+    let mut history = History::new(shapes);
     for hour in 0..8 * 24 + 25 {
         history.push(&Pane { start_ms: NOON + hour * HOUR, ..minute.clone() }).expect("of these shapes");
     }

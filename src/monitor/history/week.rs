@@ -2,7 +2,8 @@
 //! a week before, for a hundred bytes a column.
 
 use super::super::sketch::{Counters, Moments, Shape};
-use super::window::{Detail, Window, WindowColumn};
+use super::column::WindowColumn;
+use super::window::{Detail, Window};
 use super::{DAY, HOUR};
 use rkyv::rancor::Error;
 use rkyv::util::AlignedVec;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 
 /// Bins of a folded column, and codes of a folded dictionary.
 pub const BINS: usize = 20;
-/// Hours kept.
-pub(super) const MOST: usize = (8 * DAY / HOUR) as usize;
+/// Hours kept: those of eight days that are not among the hours of the last one.
+const MOST: usize = (7 * DAY / HOUR) as usize;
 
 /// The folded hours, by start.
 #[derive(Clone, Debug, Default)]

@@ -59,12 +59,6 @@ impl ReferenceFacts {
             created: Some(profile.created.clone()),
         }
     }
-
-    /// The first rows that a version was asked, where there is no profile.
-    pub fn of_own(start_ms: u64, end_ms: u64, rows: f64) -> Self {
-        let name = format!("first rows, {} to {}", time(start_ms), time(end_ms));
-        Self { kind: "own", name, n: rows, ..Self::default() }
-    }
 }
 
 impl Report {
@@ -264,7 +258,7 @@ impl Rates {
             current: current.share(count(current)),
         };
         Self {
-            missing: rate(|known| known.null),
+            missing: rate(Known::missing),
             nan: rate(|known| known.nan),
             infinite: rate(|known| known.infinite),
             type_error: rate(|known| known.type_error),

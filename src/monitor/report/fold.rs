@@ -15,16 +15,19 @@ pub fn numeric(edges: &[f64], reference: Option<&Known>, current: &Known) -> Opt
     let current = Some(current).filter(fits)?;
     let by = reference.unwrap_or(current);
     let total: f64 = by.cells.iter().sum();
+    let few = cells <= BINS + 2;
     let mut histogram = Histogram::default();
-    let (mut below, mut open) = (0.0, [0.0; 2]);
+    let (mut below, mut open, mut last) = (0.0, [0.0; 2], 0.0);
     for cell in 0..cells {
         let of = |known: Option<&Known>| known.and_then(|known| known.cells.get(cell)).copied().unwrap_or(0.0);
         below += of(Some(by));
         open = [open[0] + of(reference), open[1] + of(Some(current))];
-        let bins = histogram.cur.len() as f64;
-        let full = cells <= BINS + 2 || (total > 0.0 && below * BINS as f64 >= total * (bins + 1.0 - 1e-9));
+        // How many twentieths lie below: a value that holds several of them closes one bin only.
+        let place = if total > 0.0 { (below / total * BINS as f64 + 1e-9).floor() } else { 0.0 };
         let Some(edge) = edges.get(cell) else { break };
-        if full && histogram.cur.len() < BINS + 1 {
+        // What is left after the last edge makes the last bin.
+        if few || (place > last && histogram.cur.len() < BINS - 1) {
+            last = place;
             histogram.edges.push(*edge);
             histogram.push(reference.is_some(), open);
             open = [0.0; 2];
@@ -119,6 +122,20 @@ mod tests {
         assert_eq!(histogram.edges.first(), Some(&6.0));
         assert_eq!(histogram.cur.last(), Some(&7.0));
         assert_eq!(histogram.edges.len() + 1, histogram.cur.len());
+    }
+
+    #[test]
+    fn a_value_that_holds_more_than_its_share_has_a_bin_and_none_is_left_over() {
+        let edges: Vec<f64> = (1..120).map(f64::from).collect();
+        let mut cells = vec![1.0; 120];
+        cells[0] = 500.0;
+        let histogram = numeric(&edges, Some(&known(cells.clone())), &known(cells)).expect("cells");
+        assert_eq!(histogram.r#ref.first(), Some(&500.0));
+        assert_eq!(histogram.r#ref.iter().sum::<f64>(), 619.0);
+        assert!(
+            histogram.r#ref.len() <= 20 && histogram.r#ref.iter().skip(1).all(|count| *count > 2.0),
+            "{histogram:?}"
+        );
     }
 
     #[test]

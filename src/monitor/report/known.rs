@@ -94,7 +94,7 @@ impl Known {
                 deviation: column.m2.map(|m2| (m2 / column.finite.max(1) as f64).max(0.0).sqrt()),
                 min: column.min,
                 max: column.max,
-                distinct: Some(column.distinct),
+                distinct: Some(column.distinct).filter(|distinct| *distinct > 0.0),
                 quantiles: column
                     .quantiles
                     .as_ref()
@@ -106,7 +106,7 @@ impl Known {
                 type_error: column.type_error as f64,
                 unseen: column.other as f64,
                 cells: floats(&column.counts).into_iter().chain([column.other as f64]).collect(),
-                distinct: Some(column.distinct),
+                distinct: Some(column.distinct).filter(|distinct| *distinct > 0.0),
                 common: most(column.values.iter().cloned().zip(floats(&column.counts)).collect()),
                 ..side
             },
@@ -130,8 +130,9 @@ impl Known {
         Tally {
             rows: self.rows,
             n_eff: self.n_eff,
-            null: self.null,
-            nan: self.nan,
+            // A null of the training data is a NaN by the time a tensor holds it: they count together.
+            null: self.missing(),
+            nan: 0.0,
             infinite: self.infinite,
             type_error: self.type_error,
             out_of_range: self.out_of_range,

@@ -70,7 +70,7 @@ pub struct WindowFacts {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReferenceFacts {
-    /// `file`, `window`, or `own`: the first rows that this version was asked.
+    /// `file`, or `window`: live rows that were made the reference.
     pub kind: &'static str,
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,12 +180,12 @@ pub struct Stats {
     pub n_cur: f64,
 }
 
-/// The window compared with others than the reference.
+/// What has closed, compared with others than the reference.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Against {
-    /// The window before it, of the same length.
+    /// The last window that closed, compared with the one before it.
     pub previous: Option<Effect>,
-    /// The same hour a week ago.
+    /// The last hour that closed, compared with the same hour a week ago.
     pub last_week: Option<Effect>,
 }
 
@@ -199,6 +199,7 @@ pub struct Effect {
 /// Shares of the rows on either side.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rates {
+    /// Null or NaN.
     pub missing: Rate,
     pub nan: Rate,
     pub infinite: Rate,

@@ -19,6 +19,8 @@ mod guide;
 mod moments;
 mod numeric;
 mod quantiles;
+mod registers;
+mod short;
 
 pub use categorical::Categorical;
 pub use counters::Counters;

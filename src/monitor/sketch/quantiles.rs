@@ -10,6 +10,7 @@
 
 use super::SketchError;
 use super::error::MOST_WEIGHT;
+use super::short::{self, SHORT, UNUSED};
 use datasketches::common::SearchCriteria::Inclusive;
 use datasketches::kll::{KllFloat, KllSketch};
 use std::mem::size_of;
@@ -146,13 +147,13 @@ impl Quantiles {
     /// are; else as [`to_bytes`](Self::to_bytes).
     pub fn to_short_bytes(&self) -> Vec<u8> {
         let bytes = self.to_bytes();
-        short(&bytes).unwrap_or(bytes)
+        short::short(&bytes).unwrap_or(bytes)
     }
 
     /// Reads either form.
     pub fn from_short_bytes(bytes: &[u8]) -> Result<Self, SketchError> {
         match bytes.get(UNUSED) {
-            Some(&SHORT) => Self::from_bytes(&long(bytes).ok_or_else(|| SketchError::bytes(NAME, "cut short"))?),
+            Some(&SHORT) => Self::from_bytes(&short::long(bytes).ok_or_else(|| SketchError::bytes(NAME, "cut short"))?),
             _ => Self::from_bytes(bytes),
         }
     }
@@ -162,41 +163,6 @@ impl Quantiles {
         let levels = 64 - self.n().leading_zeros() as usize;
         size_of::<Self>() + self.sketch.num_retained() * size_of::<f64>() * 4 / 3 + levels * size_of::<Vec<f64>>()
     }
-}
-
-/// A byte of the head that the format leaves unused: we mark short bytes there, which stay here.
-const UNUSED: usize = 7;
-const SHORT: u8 = 1;
-
-/// Where the items begin: after the head, which for two values or more has a place for each level.
-fn items(bytes: &[u8]) -> Option<usize> {
-    let (words, levels) = (*bytes.first()?, bytes.get(18));
-    let begin = if words > 2 { 20 + 4 * usize::from(*levels?) } else { 8 };
-    (begin <= bytes.len()).then_some(begin)
-}
-
-fn short(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (head, items) = bytes.split_at_checked(items(bytes)?)?;
-    let mut short = head.to_vec();
-    *short.get_mut(UNUSED)? = SHORT;
-    for item in items.as_chunks().0 {
-        let value = f64::from_le_bytes(*item);
-        let single = value as f32;
-        if f64::from(single).to_bits() != value.to_bits() {
-            return None;
-        }
-        short.extend(single.to_le_bytes());
-    }
-    Some(short)
-}
-
-fn long(bytes: &[u8]) -> Option<Vec<u8>> {
-    let (head, items) = bytes.split_at_checked(items(bytes)?)?;
-    let mut long = head.to_vec();
-    *long.get_mut(UNUSED)? = 0;
-    let (items, rest) = items.as_chunks();
-    long.extend(items.iter().flat_map(|item| f64::from(f32::from_le_bytes(*item)).to_le_bytes()));
-    rest.is_empty().then_some(long)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::ensemble::Aggregate;
 use super::leaves::{self, Leaves};
 use super::normal::Rounding;
 use super::prepared::Forest;
+use super::sound;
 use super::tune::{self, Tuning};
 use super::wide::{self, Wide};
 use crate::engine::cache::{Entry, Writer};
@@ -93,6 +94,7 @@ impl Forest {
         let wide = |form: &Wide| form.trees.len() == trees && form.is_sound(self.features, payloads);
         served
             && trees > 0
+            && sound::each_once(self.order.iter().map(|(tree, _)| *tree), trees)
             && self.targets > 0
             && self.features > 0
             && (self.base_values.is_empty() || self.base_values.len() == self.targets)

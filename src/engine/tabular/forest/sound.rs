@@ -12,3 +12,10 @@ pub fn depths_hold(nodes: usize, trees: &[(u32, u32)], child: impl Fn(usize) -> 
     }
     trees.iter().all(|(root, depth)| depths.get(*root as usize) == Some(depth))
 }
+
+/// Whether these are all numbers below `count`, each once.
+pub fn each_once(numbers: impl ExactSizeIterator<Item = usize>, count: usize) -> bool {
+    let mut seen = vec![false; count];
+    numbers.len() == count
+        && numbers.into_iter().all(|number| seen.get_mut(number).is_some_and(|seen| !std::mem::replace(seen, true)))
+}

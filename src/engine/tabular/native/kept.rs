@@ -7,7 +7,7 @@ use super::names::Names;
 use crate::engine::cache::{self, Entry, Place, Section, Writer};
 use crate::engine::tabular::forest::ensemble::{Ensemble, MOST_TARGETS};
 use crate::engine::tabular::forest::{self, Forest};
-use crate::engine::{Format, Options};
+use crate::engine::{Format, Options, Unknown, Words};
 use rkyv::{Archive, Deserialize, Serialize};
 use std::io;
 
@@ -20,7 +20,31 @@ struct Kept {
     columns: Vec<String>,
     categories: Vec<u32>,
     classes: Classes,
+    words: Vec<Dictionary>,
     reason: String,
+}
+
+/// The words of a column.
+#[derive(Archive, Serialize, Deserialize)]
+struct Dictionary {
+    column: u64,
+    words: Vec<String>,
+    /// Whether others count as missing.
+    missing: bool,
+}
+
+impl Dictionary {
+    fn of((column, words): &(usize, Words)) -> Self {
+        let missing = words.unknown() == Unknown::Missing;
+        Self { column: *column as u64, words: words.list().map(str::to_owned).collect(), missing }
+    }
+
+    fn revive(self, features: usize) -> Result<(usize, Words), String> {
+        let column = usize::try_from(self.column).ok().filter(|column| *column < features);
+        let column = column.ok_or("its words are for a column that is not there")?;
+        let unknown = if self.missing { Unknown::Missing } else { Unknown::Refused };
+        Words::new(&self.words, unknown).map(|words| (column, words))
+    }
 }
 
 /// What the classes are called.
@@ -80,6 +104,7 @@ pub fn store(place: Place<'_>, format: Format, options: Options, model: &Inner, 
             columns: model.columns.clone(),
             categories: model.categories.clone(),
             classes: (&model.classes).into(),
+            words: model.words.iter().map(Dictionary::of).collect(),
             reason: reason.to_owned(),
         })
     });
@@ -112,8 +137,12 @@ fn revive(entry: &Entry, options: Options) -> Result<(Inner, String), String> {
     if head.answer == Answer::Classes {
         classes.check(head.width())?;
     }
+    let words = kept.words.into_iter().map(|words| words.revive(features)).collect::<Result<Vec<_>, String>>()?;
+    if !words.is_sorted_by_key(|(column, _)| *column) {
+        return Err("its words are in no order".into());
+    }
     let model = Inner::joined(engine, head, features, kept.columns, kept.categories, classes, options);
-    Ok((model, kept.reason))
+    Ok((Inner { words, ..model }, kept.reason))
 }
 
 /// What scores, with its columns and targets.

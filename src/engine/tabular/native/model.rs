@@ -6,7 +6,7 @@ use super::names::Names;
 use super::session::State;
 use crate::engine::tabular::forest::ensemble::Ensemble;
 use crate::engine::tabular::forest::{Forest, Rows};
-use crate::engine::{Dim, Extras, Options, Prepared, RunError, Session, Signature, TensorSpec};
+use crate::engine::{Dim, Extras, Options, Prepared, RunError, Session, Signature, TensorSpec, Words};
 use crate::tensor::DType;
 use rkyv::{Archive, Deserialize, Serialize};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Parts {
     /// cuts fractions towards zero, so values between -1 and 0 are set to -1 for it.
     pub categories: Vec<u32>,
     pub classes: Names,
+    /// The words for categories, by column in ascending order.
+    pub words: Vec<(usize, Words)>,
     /// Whether the library compares values as FP64 where it gets them so.
     pub double: bool,
     /// Who wrote the file, and what it holds.
@@ -92,6 +94,7 @@ pub(super) struct Inner {
     pub columns: Vec<String>,
     pub categories: Vec<u32>,
     pub classes: Names,
+    pub words: Vec<(usize, Words)>,
     /// What every answer holds beside the outputs.
     pub always: Extras,
     pub signature: Signature,
@@ -109,7 +112,7 @@ impl TreeModel {
 impl Inner {
     /// Checks the trees and lays them out.
     pub fn new(parts: Parts, options: Options) -> Result<Self, String> {
-        let Parts { scorer, head, features, columns, categories, classes, double, .. } = parts;
+        let Parts { scorer, head, features, columns, categories, classes, words, double, .. } = parts;
         if options.double && !double {
             return Err("input.datatype asks for FP64, but the library that wrote the file compares FP32".into());
         }
@@ -121,10 +124,10 @@ impl Inner {
             Scorer::Trees(ensemble) => Engine::Trees(Box::new(forest(&ensemble, options.double)?)),
             Scorer::LinearTrees(ensemble, lines) => Engine::LinearTrees(LinearTrees::new(ensemble, lines)?),
         };
-        Ok(Self::joined(engine, head, features, columns, categories, classes, options))
+        Ok(Self { words, ..Self::joined(engine, head, features, columns, categories, classes, options) })
     }
 
-    /// Parts that fit together.
+    /// Parts that fit together, without words.
     pub fn joined(
         engine: Engine,
         head: Head,
@@ -143,7 +146,8 @@ impl Inner {
         let signature = signature(&head, &classes, wide(INPUT, dtype, features));
         let extras = Extras { margin: true, leaf: trees.is_some() };
         let signature = signature.with_extras(options.extras, extras.specs(head.targets, trees.unwrap_or(0)));
-        Self { engine, head, features, columns, categories, classes, always: options.extras, signature }
+        let (words, always) = (Vec::new(), options.extras);
+        Self { engine, head, features, columns, categories, classes, words, always, signature }
     }
 
     /// Margins of every row.
@@ -216,6 +220,11 @@ impl Prepared for TreeModel {
 
     fn columns(&self) -> &[String] {
         &self.0.columns
+    }
+
+    fn words(&self, column: usize) -> Option<&Words> {
+        let words = &self.0.words;
+        words.binary_search_by_key(&column, |(at, _)| *at).ok().map(|at| &words[at].1)
     }
 
     fn describe(&self) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::tensor::Tensor;
 use proptest::prelude::*;
 use std::path::PathBuf;
 
-pub(super) const FILES: [&str; 15] = [
+pub(super) const FILES: [&str; 18] = [
     "xgb-binary.json",
     "xgb-multi.ubj",
     "xgb-dart.json",
@@ -24,6 +24,9 @@ pub(super) const FILES: [&str; 15] = [
     "lgb-linear.txt",
     "cat-classes.json",
     "cat-quantile.json",
+    "xgb-words.json",
+    "xgb-words.ubj",
+    "lgb-words.txt",
 ];
 
 pub(super) fn read(name: &str) -> Vec<u8> {

@@ -67,7 +67,10 @@ const ML: &[(&str, Maker)] = &[
 
 const ML_REFUSED: &[(&str, &str)] = &[
     ("CastMap", "it takes a map, and requests carry tensors; have the converter take a table instead"),
-    ("DictVectorizer", "it takes a map, and requests carry tensors; have the converter take a table instead"),
+    (
+        "DictVectorizer",
+        "its map is no input of the graph, or its vocabulary has a word twice; have the converter take a table instead",
+    ),
     ("ZipMap", "it makes a sequence of maps that another operator takes; it can stand only at the end of a graph"),
 ];
 

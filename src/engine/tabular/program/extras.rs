@@ -20,7 +20,7 @@ impl Program {
     /// Lets the program tell margins and leaves, where one step of it asks trees; `always` with every
     /// answer. The error says why it cannot.
     pub fn with_extras(self, always: Extras) -> Result<Self, String> {
-        let Some(mut plan) = Arc::into_inner(self.0) else { return Err("the program is in use".into()) };
+        let mut plan = self.into_plan()?;
         let refuse = |words: &str| Err(format!("output.extra asks for margins or leaves, but {words}"));
         let forests = || plan.steps.iter().enumerate().filter_map(|(at, step)| Some((at, step.op.forest()?)));
         let mut all = forests();
@@ -37,6 +37,16 @@ impl Program {
         plan.told = Some(Told { step, always, asked: free.without(always) });
         plan.signature = plan.signature.with_extras(always, free.specs(targets, trees));
         Ok(Self(Arc::new(plan)))
+    }
+
+    /// Names the columns of a table that stands for a dictionary; without names there is none.
+    pub fn with_dictionary(self, columns: Vec<String>) -> Result<Self, String> {
+        let plan = self.into_plan()?;
+        Ok(Self(Arc::new(Plan { columns, ..plan })))
+    }
+
+    fn into_plan(self) -> Result<Plan, String> {
+        Arc::into_inner(self.0).ok_or_else(|| "the program is in use".into())
     }
 }
 

@@ -94,17 +94,15 @@ pub(super) enum Contents {
 
 /// The bytes of a record.
 pub(super) enum Source<'a> {
-    Held(&'a Packed),
-    Packed(Packed),
-    Owned(AlignedVec),
+    Packed(&'a Packed),
+    Folded(AlignedVec),
 }
 
 impl Source<'_> {
     fn bytes(&self) -> &[u8] {
         match self {
-            Self::Held(packed) => packed.bytes(),
             Self::Packed(packed) => packed.bytes(),
-            Self::Owned(bytes) => bytes,
+            Self::Folded(bytes) => bytes,
         }
     }
 }
@@ -241,6 +239,10 @@ fn fit(bytes: &[u8], head: Head) -> Result<Kept, Wrong> {
             format!("{found:?} columns and records, expected at most {:?}", (MOST_COLUMNS, MOST_RECORDS)),
         ));
     }
+    // Records that lie upon each other would take memory many times over.
+    if head.records.iter().fold(0u64, |sum, record| sum.saturating_add(record.bytes)) > bytes.len() as u64 {
+        return Err(("records", "longer together than the file".into()));
+    }
     let shapes: Result<Vec<Shape>, String> = head.shapes.into_iter().map(StoredShape::shape).collect();
     let mut history = History::new(shapes.map_err(|reason| ("shapes", reason))?);
     history.now_ms = head.now_ms;
@@ -266,6 +268,21 @@ fn enter(history: &mut History, contents: Contents, bytes: &[u8]) -> Result<(), 
         Contents::Hours | Contents::Week => &mut history.hours,
     };
     ring.insert(packed, &history.shapes).map_err(|error| error.to_string())
+}
+
+/// A file whose records all lie in the same place.
+#[cfg(test)]
+pub(super) fn piled(bytes: &[u8], times: usize) -> Vec<u8> {
+    let preamble: Preamble = bytemuck::pod_read_unaligned(&bytes[..BODY]);
+    let (body, head) = bytes.split_at(preamble.head_at as usize);
+    let mut aligned = AlignedVec::<16>::new();
+    aligned.extend_from_slice(head);
+    let mut head = rkyv::from_bytes::<Head, Archive>(&aligned).expect("its own bytes");
+    head.records = vec![head.records[0]; times];
+    let mut piled = body.to_vec();
+    piled.extend_from_slice(&rkyv::to_bytes::<Archive>(&head).expect("written"));
+    seal(&mut piled);
+    piled
 }
 
 /// Gives damaged bytes the digest that makes them pass for whole: what is behind the digest is tried.

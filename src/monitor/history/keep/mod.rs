@@ -15,7 +15,7 @@ pub use columns::{Label, Named};
 pub use file::KeepError;
 
 use super::super::sketch::Shape;
-use super::{History, Ring};
+use super::History;
 use file::{Contents, Source};
 use std::fs;
 use std::io;
@@ -80,20 +80,17 @@ impl Keeper {
         if let Some(path) = &self.blocked {
             return Err(KeepError::Blocked { path: path.clone() });
         }
-        let (open, over) = history.hours.parts();
-        let now = (over.iter().map(|(start, _)| *start).collect(), shapes_digest(history));
+        let now = (history.hours.over().map(|(start, _)| start).collect(), shapes_digest(history));
         if self.written.as_ref() != Some(&now) {
-            let hours = over.into_iter().map(|(_, packed)| (Contents::Hours, Source::Held(packed)));
-            let week = history.week.hours().map(|hour| (Contents::Week, Source::Owned(hour.bytes())));
+            let hours = history.hours.over().map(|(_, packed)| (Contents::Hours, Source::Packed(packed)));
+            let week = history.week.hours().map(|hour| (Contents::Week, Source::Folded(hour.bytes())));
             file::write(&with_ending(&self.base, HOURS), &self.label, history, hours.chain(week))?;
             self.written = Some(now);
         }
-        let recent = |ring: &Ring, contents| {
-            ring.entries().into_iter().map(move |(_, packed)| (contents, Source::Packed(packed)))
-        };
-        let records = recent(&history.minutes, Contents::Minutes)
-            .chain(recent(&history.fives, Contents::Fives))
-            .chain(open.map(|packed| (Contents::Hours, Source::Packed(packed))));
+        let all = |contents: Contents| move |packed| (contents, Source::Packed(packed));
+        let records = history.minutes.entries().map(all(Contents::Minutes));
+        let records = records.chain(history.fives.entries().map(all(Contents::Fives)));
+        let records = records.chain(history.hours.open().map(all(Contents::Hours)));
         file::write(&with_ending(&self.base, RECENT), &self.label, history, records)
     }
 

@@ -5,7 +5,7 @@ use super::super::tests::{NOON, Row, counts, pane, rows, shapes};
 use super::super::{Detail, HOUR, MINUTE, Span};
 use super::*;
 use proptest::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tempfile::TempDir;
 
 fn label() -> Label {
@@ -139,6 +139,19 @@ fn files_of_other_columns_are_set_aside() {
 }
 
 #[test]
+fn records_that_lie_upon_each_other_are_refused() {
+    let directory = TempDir::new().expect("a directory");
+    let (mut keeper, mut history, _) = open(&directory);
+    run(&mut keeper, &mut history, 0..1);
+    let bytes = fs::read(directory.path().join("monitor/churn/3.1.recent")).expect("written");
+    assert!(file::open(&file::piled(&bytes, 1)).is_ok());
+    for (times, words) in [(200, "longer together than the file"), (237, "records, expected at most")] {
+        let (field, reason) = file::open(&file::piled(&bytes, times)).expect_err("refused");
+        assert!(field == "records" && reason.contains(words), "{field}: {reason}");
+    }
+}
+
+#[test]
 fn edges_that_were_found_live_are_taken_from_the_file() {
     let directory = TempDir::new().expect("a directory");
     let (mut keeper, mut history, _) = open(&directory);
@@ -180,19 +193,20 @@ fn reports_read_without_touching() {
     assert_eq!(fs::read(&path).expect("still there"), b"broken");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+/// A file with entries of every kind.
+static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let directory = TempDir::new().expect("a directory");
+    let (mut keeper, mut history, _) = open(&directory);
+    history.push(&pane(NOON, 1, &[Row(5), Row(9), Row(31)])).expect("of this shape");
+    keeper.save(&history).expect("saved");
+    fs::read(directory.path().join("monitor/churn/3.1.recent")).expect("written")
+});
 
+proptest! {
     /// Bytes that pass the digest: an error, or a history that can be used.
     #[test]
     fn hostile_files_do_no_harm(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in any::<prop::sample::Index>(), shorten: bool) {
-        let directory = TempDir::new().expect("a directory");
-        let base = directory.path().join("3");
-        let mut history = History::new(shapes());
-        history.push(&pane(NOON, 1, &[Row(5), Row(9), Row(31)])).expect("of this shape");
-        let mut keeper = Keeper { base: base.clone(), label: label(), written: None, blocked: None };
-        keeper.save(&history).expect("saved");
-        let mut bytes = fs::read(with_ending(&base, RECENT)).expect("written");
+        let mut bytes = FILE.clone();
         hits.iter().for_each(|(at, value)| *at.get_mut(&mut bytes) = *value);
         if shorten {
             bytes.truncate(64 + cut.index(bytes.len() - 64));
@@ -200,7 +214,9 @@ proptest! {
         file::seal(&mut bytes);
         if let Ok(mut kept) = file::open(&bytes) {
             kept.history.window(Span::Day, NOON + HOUR, Detail::Full);
-            kept.history.merge(&history).ok();
+            let mut other = History::new(shapes());
+            other.push(&pane(NOON, 1, &[Row(5)])).expect("of this shape");
+            kept.history.merge(&other).ok();
             kept.history.push(&pane(NOON + MINUTE, 0, &[Row(1)])).ok();
             kept.history.memory();
         }

@@ -4,7 +4,7 @@
 //! shares. The drawing is made once, small in the table, and used again in the column's section.
 
 use super::words::{number, percent};
-use crate::monitor::report::model::Histogram;
+use crate::monitor::report::model::{ColumnReport, Histogram};
 use maud::{Markup, html};
 use std::fmt::Write;
 
@@ -28,35 +28,33 @@ pub fn patterns() -> Markup {
 }
 
 /// The drawing, small, to be used again by its id.
-pub fn small(at: usize, name: &str, histogram: &Histogram) -> Markup {
+pub fn small(at: usize, column: &ColumnReport, histogram: &Histogram) -> Markup {
+    let name = &column.name;
     let id = format!("d{at}");
     let label = format!("{name}: hatched the reference, as a line the window");
     html! {
         svg viewBox="0 0 320 100" width="128" height="32" preserveAspectRatio="none" role="img" aria-label=(label) {
             g id=(id) {
-                @if histogram.values.is_empty() { (areas(histogram)) } @else { (columns(histogram)) }
+                @if histogram.values.is_empty() { (areas(histogram, Places::of(column, histogram))) } @else { (columns(histogram)) }
             }
         }
     }
 }
 
 /// The drawing, large, with a scale below it.
-pub fn large(at: usize, name: &str, histogram: &Histogram) -> Markup {
+pub fn large(at: usize, column: &ColumnReport, histogram: &Histogram) -> Markup {
     let href = format!("#d{at}");
     html! {
-        svg viewBox="0 0 320 118" width="480" role="img" aria-label=(name) {
+        svg viewBox="0 0 320 118" width="480" role="img" aria-label=(column.name) {
             use href=(href) {}
             line.ax x1="0" y1="100" x2="320" y2="100" {}
-            (scale(histogram))
+            (scale(Places::of(column, histogram)))
         }
     }
 }
 
-fn scale(histogram: &Histogram) -> Markup {
-    if !histogram.values.is_empty() {
-        return html! {};
-    }
-    let Some(places) = Places::of(histogram) else { return html! {} };
+fn scale(places: Option<Places>) -> Markup {
+    let Some(places) = places else { return html! {} };
     let middle = places.low + (places.high - places.low) / 2.0;
     html! {
         text x="0" y="113" { (number(places.low)) }
@@ -71,15 +69,23 @@ struct Places {
     high: f64,
 }
 
+/// An outer bin is drawn at most this many times as wide as a bin in the middle: tails are long.
+const MOST_TAIL: f64 = 4.0;
+
 impl Places {
-    /// The ends of the outer bins are open: they are drawn as wide as a bin is in the middle.
-    fn of(histogram: &Histogram) -> Option<Self> {
+    /// The outer bins end where the values do, or nearer. `None` without edges.
+    fn of(column: &ColumnReport, histogram: &Histogram) -> Option<Self> {
         let (first, last) = (*histogram.edges.first()?, *histogram.edges.last()?);
         let mut widths: Vec<f64> =
             histogram.edges.iter().zip(histogram.edges.iter().skip(1)).map(|(a, b)| b - a).collect();
         widths.sort_by(f64::total_cmp);
         let usual = widths.get(widths.len() / 2).copied().unwrap_or_else(|| first.abs().max(1.0));
-        let (low, high) = (first - usual, last + usual);
+        let sides = [column.summary.reference.as_ref(), Some(&column.summary.current)];
+        let ends = || sides.into_iter().flatten();
+        let least = ends().filter_map(|facts| facts.min).fold(first, f64::min);
+        let greatest = ends().filter_map(|facts| facts.max).fold(last, f64::max);
+        let tail = |length: f64| length.clamp(usual / 2.0, MOST_TAIL * usual);
+        let (low, high) = (first - tail(first - least), last + tail(greatest - last));
         (low.is_finite() && high.is_finite() && high > low).then_some(Self { low, high })
     }
 
@@ -100,8 +106,8 @@ impl Places {
     }
 }
 
-fn areas(histogram: &Histogram) -> Markup {
-    let ends = match Places::of(histogram) {
+fn areas(histogram: &Histogram, places: Option<Places>) -> Markup {
+    let ends = match places {
         Some(places) => places.ends(histogram),
         None => vec![WIDTH],
     };

@@ -17,7 +17,7 @@ pub fn details(at: usize, column: &ColumnReport) -> Markup {
             div.two {
                 div {
                     @if let Some(histogram) = &column.hist {
-                        (chart::large(at, &column.name, histogram))
+                        (chart::large(at, column, histogram))
                         @if !histogram.values.is_empty() { (chart::values(histogram)) }
                     } @else {
                         p.quiet { "Too few rows yet to draw anything." }
@@ -77,11 +77,10 @@ fn quantiles(column: &ColumnReport) -> Markup {
     }
 }
 
-/// Rates that are not nothing on both sides.
+/// Rates that are not nothing on both sides; missing values stand in the table.
 fn rates(column: &ColumnReport) -> Vec<String> {
     let rates = &column.quality;
     let all = [
-        ("NaN", rates.nan),
         ("infinite", rates.infinite),
         ("wrong type", rates.type_error),
         ("zero", rates.zero),
@@ -112,12 +111,14 @@ fn statistics(stats: &Stats) -> Markup {
 }
 
 fn against(column: &ColumnReport) -> Markup {
-    let others =
-        [("the window before", &column.against.previous), ("the same hour last week", &column.against.last_week)];
+    let others = [
+        ("the last closed window against the one before", &column.against.previous),
+        ("the last hour against the same one a week ago", &column.against.last_week),
+    ];
     html! {
         @for (name, effect) in others {
             @if let Some(effect) = effect {
-                p.small { "Against " (name) ": PSI " (number(effect.psi)) ", corrected " (number(effect.effect_corrected)) ", p " (number(effect.p)) }
+                p.small { (name) ": PSI " (number(effect.psi)) ", corrected " (number(effect.effect_corrected)) ", p " (number(effect.p)) }
             }
         }
     }

@@ -44,7 +44,7 @@ fn line(at: usize, column: &ColumnReport) -> Markup {
             td { a href=(format!("#c{at}")) { (column.name) } }
             td { (column.r#type.name()) }
             td { (badge(column.status)) }
-            td { @if let Some(histogram) = &column.hist { (chart::small(at, &column.name, histogram)) } }
+            td { @if let Some(histogram) = &column.hist { (chart::small(at, column, histogram)) } }
             td { (maybe(primary.map(|primary| primary.effect_corrected))) }
             td { (maybe(primary.and_then(|primary| primary.p_adj))) }
             td { (distance.unwrap_or_else(|| "\u{2013}".into())) }

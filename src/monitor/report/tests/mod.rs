@@ -53,7 +53,7 @@ fn window(columns: &[Column], drifted: &[usize]) -> Window {
                 Summary::Numeric(numbers) => numbers.update(bell, true),
                 Summary::Categorical(texts) if moved && row % 5 == 0 => texts.update_text("never seen"),
                 Summary::Categorical(texts) => {
-                    texts.update_text(&format!("value {}", (unit(7919) * unit(3571) * 8.0) as u32))
+                    texts.update_text(&format!("value {}", (unit(7919) * unit(3571) * 8.0) as u32));
                 }
             }
         }

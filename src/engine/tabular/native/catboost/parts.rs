@@ -65,6 +65,7 @@ fn joined(file: File, link: Link, answer: Answer) -> Result<Parts, String> {
         columns,
         categories: Vec::new(),
         classes: file.classes,
+        words: Vec::new(),
         double: false,
         reason,
     })

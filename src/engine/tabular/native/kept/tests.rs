@@ -50,6 +50,9 @@ fn every_file_comes_out_of_the_cache_as_it_went_in() {
         assert_eq!((&again.choice, again.model.columns()), (&first.choice, first.model.columns()), "{name}");
         let [a, b] = [&first, &again].map(|loaded| format!("{:?}", loaded.model.signature()));
         assert_eq!(a, b, "{name}");
+        let words = |loaded: &Loaded| (0..4).map(|at| loaded.model.words(at).cloned()).collect::<Vec<_>>();
+        assert_eq!(words(&again), words(&first), "{name}");
+        assert_eq!(words(&again)[2].is_some(), name.contains("words"), "{name}");
         let golden = read(&format!("{name}.golden.json"));
         let cases = golden::read(&golden, again.model.signature()).expect("cases");
         judge(again.model.as_ref(), &cases, Closeness::EXACT).unwrap_or_else(|words| panic!("{name}: {words}"));

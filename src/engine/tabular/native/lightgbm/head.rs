@@ -9,6 +9,8 @@ pub struct Head {
     /// Columns of a row, less one.
     pub last_feature: Option<u64>,
     pub feature_names: Vec<String>,
+    /// What training saw in each column: `[low:high]`, categories as `2:0:1`, or `none`.
+    pub feature_infos: Vec<String>,
     /// Empty where an objective of the user's own was trained for: answers are margins then.
     pub objective: String,
     /// Whether iterations are averaged, as random forests do.
@@ -35,6 +37,7 @@ impl Head {
             "objective" => self.objective = value.to_owned(),
             "average_output" => self.average = true,
             "feature_names" => self.feature_names = value.split_ascii_whitespace().map(str::to_owned).collect(),
+            "feature_infos" => self.feature_infos = value.split_ascii_whitespace().map(str::to_owned).collect(),
             "tree_sizes" => self.trees = Some(value.split_ascii_whitespace().count()),
             _ => {}
         }

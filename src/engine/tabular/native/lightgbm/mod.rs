@@ -7,6 +7,7 @@ mod head;
 mod objective;
 mod parts;
 mod tree;
+mod words;
 
 pub use parts::read;
 

@@ -3,6 +3,7 @@
 use super::head::Head;
 use super::objective::objective;
 use super::tree::{self, Lines};
+use super::words;
 use crate::engine::LoadError;
 use crate::engine::tabular::forest::ensemble::{Aggregate, Ensemble, MOST_TARGETS};
 use crate::engine::tabular::native::link;
@@ -50,6 +51,7 @@ pub fn read(bytes: &[u8]) -> Result<Parts, LoadError> {
         true => Scorer::LinearTrees(trees.ensemble, trees.lines),
         false => Scorer::Trees(trees.ensemble),
     };
+    let words = words::of(text, &head).map_err(malformed)?;
     let head = link::Head { link, answer, targets: shape.targets, divisor, single: false };
     Ok(Parts {
         scorer,
@@ -58,6 +60,7 @@ pub fn read(bytes: &[u8]) -> Result<Parts, LoadError> {
         columns: shape.columns,
         categories: Vec::new(),
         classes: Names::Counted,
+        words,
         double: true,
         reason,
     })

@@ -1,6 +1,8 @@
 //! The members of an XGBoost file that say how to predict; all others are skipped.
 
 use super::tree::{self, Trees};
+use super::words;
+use crate::engine::Words;
 use crate::engine::tabular::native::document::{Document, Fault};
 
 /// What was read, before any of it is held against the rest.
@@ -46,6 +48,8 @@ pub struct Booster {
     pub weight_drop: Vec<f32>,
     /// The weights of a linear booster.
     pub weights: Vec<f32>,
+    /// The words for categories, by column.
+    pub words: Vec<(usize, Words)>,
 }
 
 /// Reads a file to its end.
@@ -136,6 +140,7 @@ fn booster<D: Document>(document: &mut D, booster: &mut Booster) -> Result<(), F
 fn model<D: Document>(document: &mut D, booster: &mut Booster) -> Result<(), Fault> {
     document.object(|document, key| {
         match key {
+            "cats" => booster.words = words::read(document)?,
             "gbtree_model_param" => tree_params(document, booster).map_err(|fault| fault.at(key))?,
             "iteration_indptr" => booster.iterations = document.integers()?,
             "tree_info" => booster.tree_info = document.integers()?,

@@ -7,6 +7,7 @@ mod file;
 mod objective;
 mod parts;
 mod tree;
+mod words;
 
 pub use file::read;
 pub use parts::parts;

@@ -32,6 +32,10 @@ fn joined(mut file: File, objective: Objective) -> Result<Parts, String> {
     let version = file.version.iter().map(i64::to_string).collect::<Vec<_>>().join(".");
     let mut reason = format!("XGBoost {version}, {}", file.objective);
     let mut categories = Vec::new();
+    let words = std::mem::take(&mut file.booster.words);
+    if let Some((column, _)) = words.last().filter(|(column, _)| *column >= features) {
+        return Err(format!("cats has an entry for column {column}, but rows have {features}"));
+    }
     let scorer = if file.booster.name == "gblinear" {
         reason.push_str(", linear");
         Scorer::Linear(linear(&mut file.booster, features, base)?)
@@ -50,7 +54,7 @@ fn joined(mut file: File, objective: Objective) -> Result<Parts, String> {
     let head = Head { link: objective.link, answer, targets, divisor: 1.0, single: true };
     let columns = if file.feature_names.len() == features { file.feature_names } else { Vec::new() };
     let classes = Names::Counted;
-    Ok(Parts { scorer, head, features, columns, categories, classes, double: false, reason })
+    Ok(Parts { scorer, head, features, columns, categories, classes, words, double: false, reason })
 }
 
 /// How many of the first trees count, as `predict` has it: an estimator of the scikit-learn

@@ -10,8 +10,16 @@ const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// Beyond these the result is zero or infinite.
 const LEAST: f64 = -746.0;
 const MOST: f64 = 710.0;
-/// Terms of the series, of which the next would be below the last bit.
-const TERMS: usize = 13;
+/// Taylor's coefficients, `1 / n!` from the 13th on: the next term would be below the last bit.
+const SERIES: [f64; 14] = {
+    let (mut series, mut factorial, mut n) = ([1.0; 14], 1.0, 0);
+    while n < 14 {
+        factorial *= if n == 0 { 1.0 } else { n as f64 };
+        series[13 - n] = 1.0 / factorial;
+        n += 1;
+    }
+    series
+};
 
 /// `e^x` to about the last bit, without a branch: a loop over it becomes one over vectors.
 ///
@@ -24,9 +32,9 @@ pub fn exp(x: f64) -> f64 {
     let x = if x > MOST { MOST } else { x };
     let k = x * std::f64::consts::LOG2_E + MAGIC - MAGIC;
     let r = x - k * LN_2_HIGH - k * LN_2_LOW;
-    let mut sum = 1.0;
-    for term in (1..=TERMS).rev() {
-        sum = 1.0 + sum * r * (1.0 / term as f64);
+    let mut sum = 0.0;
+    for coefficient in SERIES {
+        sum = sum * r + coefficient;
     }
     let half = k * 0.5 + MAGIC - MAGIC;
     sum * two_to(half) * two_to(k - half)

@@ -158,12 +158,16 @@ impl<const R: usize> Measure<'_, R> {
     fn each_group(self, add: impl Fn(f64, f64, f64) -> f64) {
         let (columns, stride) = (self.vectors.columns, self.kernels.len() / R);
         let rows: [&[f64]; R] = std::array::from_fn(|row| &self.rows[row * columns..][..columns]);
-        for (group, vectors) in self.vectors.groups.chunks_exact(LANES * columns).enumerate() {
+        let (vectors, _) = self.vectors.groups.as_chunks::<LANES>();
+        for (group, vectors) in vectors.chunks_exact(columns).enumerate() {
             let mut sums = [[0.0; LANES]; R];
-            for (column, values) in vectors.chunks_exact(LANES).enumerate() {
+            for (column, values) in vectors.iter().enumerate() {
+                let values = values.map(f64::from);
                 for (sums, row) in sums.iter_mut().zip(&rows) {
                     let x = row[column];
-                    sums.iter_mut().zip(values).for_each(|(sum, v)| *sum = add(*sum, x, f64::from(*v)));
+                    for lane in 0..LANES {
+                        sums[lane] = add(sums[lane], x, values[lane]);
+                    }
                 }
             }
             for (row, sums) in sums.iter_mut().enumerate() {

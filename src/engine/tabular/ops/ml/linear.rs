@@ -1,27 +1,32 @@
 //! LinearClassifier and LinearRegressor.
 
+use super::dot::Products;
 use crate::engine::RunError;
 use crate::engine::onnx::Attributes;
+use crate::engine::tabular::isa::widest;
 use crate::engine::tabular::ops::math::number::{Number, numbers};
 use crate::engine::tabular::ops::operands::{length, matrix, one, operand, tensor, two};
 use crate::engine::tabular::ops::scores::{Labels, PostTransform, argmax, logistic_pair};
 use crate::engine::tabular::ops::{Op, Outputs};
 use crate::tensor::Tensor;
 
-/// Rows that are summed together where there are as many.
-const ROWS: usize = 8;
+/// Rows that are summed before their scores are handed on.
+const ROWS: usize = 64;
 /// Columns beyond which zeros are passed over: text is made of little else.
 const SPARSE: usize = 256;
 
-/// `x . coefficients + intercepts`, one sum per target, in `f64` and in column order.
+/// `x . coefficients + intercepts`, one sum per target, in `f64` and in an order that depends on nothing
+/// but the model.
 struct Linear {
-    /// All targets of the first column, then of the second, and so on: they are summed side by side.
+    /// All columns of the first target, then of the second, and so on. Where zeros are passed over, all
+    /// targets of the first column, then of the second.
     coefficients: Vec<f32>,
     intercepts: Vec<f32>,
     targets: usize,
     columns: usize,
-    /// Whether nothing times a coefficient is nothing; infinity and NaN are counted out.
-    finite: bool,
+    /// Whether zeros are passed over: there are many columns, and nothing times a coefficient is
+    /// nothing; infinity and NaN are counted out.
+    sparse: bool,
 }
 
 impl Linear {
@@ -39,10 +44,10 @@ impl Linear {
 
     fn of(given: &[f32], intercepts: Vec<f32>, targets: usize) -> Self {
         let columns = given.len() / targets;
+        let sparse = columns > SPARSE && given.iter().all(|w| w.is_finite());
         let column = |column: usize| (0..targets).map(move |target| given[target * columns + column]);
-        let coefficients: Vec<f32> = (0..columns).flat_map(column).collect();
-        let finite = coefficients.iter().all(|w| w.is_finite());
-        Self { coefficients, intercepts, targets, columns, finite }
+        let coefficients = if sparse { (0..columns).flat_map(column).collect() } else { given.to_vec() };
+        Self { coefficients, intercepts, targets, columns, sparse }
     }
 
     fn memory_bytes(&self) -> usize {
@@ -65,52 +70,30 @@ impl Linear {
 
     fn rows<T: Number>(&self, values: &[T], mut then: impl FnMut(&mut [f64])) {
         let mut scores = vec![0.0; self.targets * ROWS];
-        let few = self.finite && self.columns > SPARSE;
-        let blocks = if few { 0 } else { values.len() / (ROWS * self.columns) };
-        let (blocks, rest) = values.split_at(blocks * ROWS * self.columns);
-        for block in blocks.chunks_exact(ROWS * self.columns) {
-            scores.fill(0.0);
-            self.block(block, &mut scores);
-            scores.chunks_exact_mut(self.targets).for_each(|scores| self.finish(scores, &mut then));
-        }
-        for row in rest.chunks_exact(self.columns) {
-            let scores = &mut scores[..self.targets];
-            scores.fill(0.0);
-            self.row(row, few, scores);
-            self.finish(scores, &mut then);
-        }
-    }
-
-    fn finish(&self, scores: &mut [f64], then: &mut impl FnMut(&mut [f64])) {
-        scores.iter_mut().zip(&self.intercepts).for_each(|(score, b)| *score += f64::from(*b));
-        then(scores);
-    }
-
-    /// `few`: zeros are passed over.
-    fn row<T: Number>(&self, row: &[T], few: bool, scores: &mut [f64]) {
-        for (x, weights) in row.iter().zip(self.coefficients.chunks_exact(self.targets)) {
-            let x = x.to_f64();
-            if x != 0.0 || !few {
-                scores.iter_mut().zip(weights).for_each(|(score, w)| *score += x * f64::from(*w));
+        for block in values.chunks(ROWS * self.columns) {
+            let scores = &mut scores[..block.len() / self.columns * self.targets];
+            match self.sparse {
+                false => {
+                    widest(Products { rows: block, weights: &self.coefficients, columns: self.columns, out: scores });
+                }
+                true => self.sparsely(block, scores),
+            }
+            for scores in scores.chunks_exact_mut(self.targets) {
+                scores.iter_mut().zip(&self.intercepts).for_each(|(score, b)| *score += f64::from(*b));
+                then(scores);
             }
         }
     }
 
-    /// [`ROWS`] rows column by column: sums that do not wait for each other, each in the order of its
-    /// row alone.
-    fn block<T: Number>(&self, block: &[T], scores: &mut [f64]) {
-        let rows: [&[T]; ROWS] = std::array::from_fn(|row| &block[row * self.columns..][..self.columns]);
-        if let Ok(sums) = <&mut [f64; ROWS]>::try_from(&mut *scores) {
-            for (column, w) in self.coefficients.iter().enumerate() {
-                let w = f64::from(*w);
-                sums.iter_mut().zip(&rows).for_each(|(sum, row)| *sum += row[column].to_f64() * w);
-            }
-            return;
-        }
-        for (column, weights) in self.coefficients.chunks_exact(self.targets).enumerate() {
-            for (scores, row) in scores.chunks_exact_mut(self.targets).zip(&rows) {
-                let x = row[column].to_f64();
-                scores.iter_mut().zip(weights).for_each(|(score, w)| *score += x * f64::from(*w));
+    /// All targets side by side, column after column; zeros are passed over.
+    fn sparsely<T: Number>(&self, rows: &[T], scores: &mut [f64]) {
+        scores.fill(0.0);
+        for (row, scores) in rows.chunks_exact(self.columns).zip(scores.chunks_exact_mut(self.targets)) {
+            for (x, weights) in row.iter().zip(self.coefficients.chunks_exact(self.targets)) {
+                let x = x.to_f64();
+                if x != 0.0 {
+                    scores.iter_mut().zip(weights).for_each(|(score, w)| *score += x * f64::from(*w));
+                }
             }
         }
     }
@@ -200,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_summed_in_column_order() {
+    fn a_row_is_summed_with_its_intercepts() {
         let linear = Linear::of(&[1.0, 2.0, 3.0, 4.0], vec![0.5, -0.5], 2);
         let sums = |input: Tensor| {
             let mut seen = Vec::new();

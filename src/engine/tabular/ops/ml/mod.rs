@@ -2,8 +2,9 @@
 
 pub mod categories;
 pub mod coupling;
+mod dot;
 pub mod encode;
-pub mod exponent;
+mod exponent;
 pub mod features;
 pub mod kernel;
 pub mod labels;

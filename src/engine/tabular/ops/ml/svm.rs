@@ -5,6 +5,7 @@
 //! probability of one class against the other, and these are coupled into one per class.
 
 use super::coupling::couple;
+use super::dot::dot;
 use super::kernel::Vectors;
 use crate::engine::RunError;
 use crate::engine::onnx::Attributes;
@@ -64,21 +65,6 @@ impl Op for Regressor {
     fn memory_bytes(&self) -> usize {
         self.vectors.bytes() + self.coefficients.len() * size_of::<f32>()
     }
-}
-
-/// The sum of products, as eight sums side by side that are added up in their order.
-fn dot(kernels: &[f64], weights: &[f32]) -> f64 {
-    const SIDE: usize = 8;
-    let mut sums = [0.0; SIDE];
-    let (kernels, last_kernels) = kernels.as_chunks::<SIDE>();
-    let (weights, last_weights) = weights.as_chunks::<SIDE>();
-    for (kernels, weights) in kernels.iter().zip(weights) {
-        for ((sum, kernel), weight) in sums.iter_mut().zip(kernels).zip(weights) {
-            *sum += kernel * f64::from(*weight);
-        }
-    }
-    let last: f64 = last_kernels.iter().zip(last_weights).map(|(kernel, weight)| kernel * f64::from(*weight)).sum();
-    sums.iter().sum::<f64>() + last
 }
 
 pub struct Classifier {
@@ -252,16 +238,6 @@ impl Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_product_is_in_the_sum() {
-        for length in 0..40 {
-            let kernels: Vec<f64> = (0..length).map(|at| f64::from(at) - 7.0).collect();
-            let weights: Vec<f32> = (0..length).map(|at| (at % 5) as f32).collect();
-            let plain: f64 = kernels.iter().zip(&weights).map(|(k, w)| k * f64::from(*w)).sum();
-            assert_eq!(dot(&kernels, &weights), plain, "whole numbers: no order rounds");
-        }
-    }
 
     #[test]
     fn each_pair_weighs_its_own_vectors() {
