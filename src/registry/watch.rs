@@ -3,7 +3,7 @@
 mod control;
 mod tell;
 
-use super::control::{Command, ControlError, Controlled, Direction, Message, Verb, Waiter};
+use super::control::{Message, Waiter};
 use super::directive::Directive;
 use super::events::{Event, Events, Moment, Who};
 use super::loader::{Loader, Outcome};
@@ -27,7 +27,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tell::Told;
-use tokio::sync::oneshot;
 
 /// How long a start waits for files that never come to rest.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -133,26 +132,6 @@ impl Registry {
 
     pub fn readiness(&self) -> Readiness {
         self.shared.readiness()
-    }
-
-    /// Loads or unloads a version, or where none is named those that `model.toml` wants, and waits
-    /// until that is done, has failed, or has taken as long as a caller is let wait.
-    pub async fn control(&self, verb: Verb, model: &str, version: Option<&str>) -> Result<Controlled, ControlError> {
-        let (answer, answered) = oneshot::channel();
-        let (model, version) = (model.to_owned(), version.map(str::to_owned));
-        // A registry that has stopped drops the command, and with it the answer.
-        let _ = self.commands.send(Message::Control(Command { verb, model, version, answer }));
-        answered.await.unwrap_or(Err(ControlError::Stopping))
-    }
-
-    /// Puts the wishes for a model into force; returns when they are published. Blocks, if only for as
-    /// long as a look at the disk may take.
-    pub fn direct(&self, model: &str, directive: Directive) {
-        let (done, published) = bounded(1);
-        let direction = Direction { model: model.to_owned(), directive, done };
-        let _ = self.commands.send(Message::Direct(Box::new(direction)));
-        // A registry that has stopped publishes nothing any more, and drops the channel.
-        let _ = published.recv();
     }
 
     /// Adds a line to what happened.
