@@ -9,6 +9,7 @@ use crate::front::admin::{Access, Admin, Facts, TokenFile};
 use crate::front::{Front, Limits, Listener, serve_connections};
 use crate::metrics::{names, process};
 use crate::registry::{LOADER_THREADS, Registry};
+use crate::router::{Director, Prepared};
 use crate::sync::cores::Cores;
 use crate::sync::{Lifecycle, Phase};
 use std::net::SocketAddr;
@@ -32,6 +33,9 @@ pub enum StartError {
     Io(#[from] std::io::Error),
     #[error("--admin-token-file: {0}")]
     Token(String),
+    /// Neither the state nor the file of plans may be passed over.
+    #[error("traffic plans: {0}")]
+    Traffic(String),
 }
 
 /// Bound sockets and checked settings.
@@ -58,16 +62,18 @@ impl App {
         let access = Access::new(token, admin_address);
         let life = Arc::new(Lifecycle::default());
         let pool = Arc::new(Pool::with_limits(self.config.threads, self.config.queued)?);
+        let plans = Prepared::read(self.config.traffic.clone()).map_err(StartError::Traffic)?;
         let mut settings = self.config.registry.clone();
         settings.monitor.directory.get_or_insert_with(|| self.config.state.join("monitor"));
-        let registry = Arc::new(Registry::start(settings, &pool)?);
+        let registry = Arc::new(Registry::start_with(settings, &pool, plans.directives())?);
+        let director = Arc::new(Director::start(plans, &registry)?);
         let (stop_data, data_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let limits = self.config.front.limits.clone();
         let cores = Cores::found();
         log_threads(self.config.threads, &cores);
         let facts = Facts { threads: self.config.threads, cores: cores.clone(), settings: self.config.front.clone() };
-        let admin = Admin::new(registry.clone(), life.clone(), access, facts);
+        let admin = Admin::new(registry.clone(), director.clone(), life.clone(), access, facts);
         let admin = start_admin(self.admin, admin, limits, admin_stopped)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(self.config.threads)
@@ -97,6 +103,7 @@ impl App {
             life,
             pool,
             registry,
+            director,
             runtime,
             data,
             admin,
@@ -171,6 +178,7 @@ pub struct Running {
     life: Arc<Lifecycle>,
     pool: Arc<Pool>,
     registry: Arc<Registry>,
+    director: Arc<Director>,
     runtime: Runtime,
     data: Task<std::io::Result<()>>,
     admin: JoinHandle<()>,
@@ -217,7 +225,7 @@ impl Running {
     /// Stops in named phases: not ready, stop accepting, finish what is open, stop the lanes, stop
     /// the admin port. `delay` is how long to serve on while not ready.
     pub fn stop(self, delay: Duration) -> Stopped {
-        let Self { config, life, pool, registry, runtime, data, admin, stop_data, stop_admin, .. } = self;
+        let Self { config, life, pool, registry, director, runtime, data, admin, stop_data, stop_admin, .. } = self;
         let started = Instant::now();
         life.enter(Phase::Draining);
         tracing::info!(phase = "draining", delay_ms = delay.as_millis(), "not ready any more");
@@ -229,6 +237,7 @@ impl Running {
         if finished.is_err() {
             log_late(&registry);
         }
+        director.stop();
         registry.stop();
         pool.stop();
         runtime.shutdown_timeout(Duration::from_millis(100));

@@ -2,7 +2,7 @@
 
 use crate::batcher::{Answer, Pool, Rank};
 use crate::registry::{Registry, Settings, Version};
-use crate::router::{self, Call, PredictError, RouteError};
+use crate::router::{self, Call, Names, PredictError, RouteError};
 use crate::tensor::Tensor;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -62,10 +62,11 @@ impl Tidegate {
         }
     }
 
-    /// The version that would answer now. Hold it to ask the same one several times; it stays whole
+    /// The version that answers by default; a traffic plan is for callers of a server. Hold it to ask the same one several times; it stays whole
     /// however often the model is swapped meanwhile.
     pub fn version(&self, model: &str, version: Option<&str>) -> Result<Arc<Version>, RouteError> {
-        router::choose(&self.registry.catalog(), Some(model), version, None)
+        let names = Names { model: Some(model), version, default_model: None };
+        Ok(router::choose_without_plan(&self.registry.catalog(), names)?.version().clone())
     }
 
     /// Predicts on this thread or, where all workers are busy, in a batch with others.
@@ -81,9 +82,10 @@ impl Tidegate {
     /// The same for asynchronous programs; needs a tokio runtime with its timer. Dropping the
     /// future withdraws the request.
     pub async fn predict_async(&self, model: &str, inputs: Vec<Tensor>) -> Result<Answer, EmbedError> {
-        let version = self.version(model, None)?;
+        let names = Names { model: Some(model), ..Names::default() };
+        let routed = router::choose_without_plan(&self.registry.catalog(), names)?;
         let id = Uuid::now_v7();
-        let (answer, _) = router::predict(&version, inputs, call(&version, &id)).await?;
+        let (answer, _) = router::predict(&routed, inputs, call(&routed, &id)).await?;
         Ok(answer)
     }
 

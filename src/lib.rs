@@ -8,9 +8,10 @@
 //! ```
 //!
 //! and back through a one-shot reply. [`front`] reads bytes straight into tensors, [`router`]
-//! chooses the version, [`registry`] holds what is loaded and keeps it true to the files on disk,
-//! [`batcher`] merges requests while the workers are busy, [`engine`] computes. [`monitor`] and
-//! [`metrics`] stand beside them: they may lose a sample, never delay or change an answer.
+//! chooses the version, by the plan of [`traffic`] where there is one, [`registry`] holds what is
+//! loaded and keeps it true to the files on disk, [`batcher`] merges requests while the workers are
+//! busy, [`engine`] computes. [`monitor`] and [`metrics`] stand beside them: they may lose a sample,
+//! never delay or change an answer.
 //!
 //! # Floors
 //!
@@ -18,8 +19,8 @@
 //! alone. `tests/floors.rs` keeps this true.
 //!
 //! ```text
-//! main > cli > app, embed > config > front > router > registry > batcher > engine, monitor > json
-//!      > tensor, text, metrics, sync
+//! main > cli > app, embed > config > front > router > registry > batcher > engine, monitor, traffic
+//!      > json > tensor, text, metrics, sync
 //! ```
 //!
 //! # Embedding
@@ -41,5 +42,6 @@ pub mod router;
 pub mod sync;
 pub mod tensor;
 pub mod text;
+pub mod traffic;
 
 pub use embed::{EmbedError, OpenError, Tidegate};

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["router"],
     &["registry"],
     &["batcher"],
-    &["engine", "monitor"],
+    &["engine", "monitor", "traffic"],
     &["json"],
     &["tensor", "text", "metrics", "sync"],
 ];

@@ -151,6 +151,17 @@ impl Lane {
         Ok(Submitted::Queued(Ticket::new(entry, self.clone())))
     }
 
+    /// Runs a request on the calling thread beside the queue, for somebody whom no caller waits for.
+    /// Nothing of it is counted. `inputs` have passed [`Signature::check`].
+    pub fn run_aside(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, BatchError> {
+        self.sessions.run(inputs, Extras::NONE).map_err(BatchError::from)
+    }
+
+    /// Whether requests of any lane wait for a worker now.
+    pub fn process_is_busy(&self) -> bool {
+        self.line.budget.used().0 > 0
+    }
+
     /// Only requests of the same key share a batch: for the same extras, told by the last two bits, and
     /// rows of the same shape.
     fn key(&self, asked: &Asked) -> u64 {

@@ -30,7 +30,7 @@ pub fn control_command(name: &'static str, about: &'static str, version: &'stati
     shared(command)
 }
 
-fn shared(command: Command) -> Command {
+pub(super) fn shared(command: Command) -> Command {
     let url = Arg::new("admin").long("admin").value_name("URL").default_value("http://127.0.0.1:9090");
     let token = Arg::new("token-file").long("token-file").value_name("FILE");
     command
@@ -64,13 +64,13 @@ pub fn control(verb: &str, arguments: &ArgMatches) -> ExitCode {
 }
 
 /// Why there is no answer to show.
-enum Fault {
+pub(super) enum Fault {
     /// The command line is wrong.
     Usage(String),
     Failed(String),
 }
 
-fn ended(answer: Result<Value, Fault>, show: impl FnOnce(Value) -> ExitCode) -> ExitCode {
+pub(super) fn ended(answer: Result<Value, Fault>, show: impl FnOnce(Value) -> ExitCode) -> ExitCode {
     let (words, code) = match answer {
         Ok(answer) => return show(answer),
         Err(Fault::Usage(words)) => (words, USAGE),
@@ -81,32 +81,39 @@ fn ended(answer: Result<Value, Fault>, show: impl FnOnce(Value) -> ExitCode) -> 
 }
 
 /// A running server's admin port.
-struct Server {
+pub(super) struct Server {
     url: String,
     target: Target,
     token: Option<String>,
 }
 
 impl Server {
-    fn of(arguments: &ArgMatches) -> Result<Self, Fault> {
+    pub(super) fn of(arguments: &ArgMatches) -> Result<Self, Fault> {
         let url = arguments.get_one::<String>("admin").cloned().unwrap_or_default();
         let wrong = || Fault::Usage(format!("--admin: expected http://HOST:PORT, got '{url}'"));
-        let target = Target::read(&url, PORT, "").filter(|target| target.path.is_empty()).ok_or_else(wrong)?;
+        let target = admin_port(&url).ok_or_else(wrong)?;
         let token = arguments.get_one::<String>("token-file").map(|path| token(path)).transpose()?;
         Ok(Self { url, target, token })
     }
 
-    fn get(&self, path: &str) -> Result<Value, Fault> {
-        self.ask("GET", path, "")
+    /// Another server's admin port, with the same token.
+    pub(super) fn at(&self, url: &str) -> Result<Self, Fault> {
+        let wrong = || Fault::Usage(format!("expected http://HOST:PORT, got '{url}'"));
+        let target = admin_port(url).ok_or_else(wrong)?;
+        Ok(Self { url: url.to_owned(), target, token: self.token.clone() })
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Value, Fault> {
+        self.ask("GET", path, "", None)
     }
 
     fn post(&self, path: &str, body: &str) -> Result<Value, Fault> {
-        self.ask("POST", path, body)
+        self.ask("POST", path, body, None)
     }
 
-    fn ask(&self, method: &str, path: &str, body: &str) -> Result<Value, Fault> {
+    pub(super) fn ask(&self, method: &str, path: &str, body: &str, if_match: Option<&str>) -> Result<Value, Fault> {
         let target = Target { path: path.to_owned(), ..self.target.clone() };
-        let ask = Ask { method, token: self.token.as_deref(), body, patience: PATIENCE, most: MOST };
+        let ask = Ask { method, token: self.token.as_deref(), if_match, body, patience: PATIENCE, most: MOST };
         let url = &self.url;
         let (status, answer) = send(&target, &ask).map_err(|error| {
             Fault::Failed(format!("{url}: {error}; is a server running with its admin port there?"))
@@ -122,6 +129,10 @@ impl Server {
     }
 }
 
+fn admin_port(url: &str) -> Option<Target> {
+    Target::read(url, PORT, "").filter(|target| target.path.is_empty())
+}
+
 fn token(path: &str) -> Result<String, Fault> {
     let text = std::fs::read_to_string(path).map_err(|error| Fault::Usage(format!("--token-file: {path}: {error}")))?;
     let token = text.trim();
@@ -132,7 +143,7 @@ fn token(path: &str) -> Result<String, Fault> {
 }
 
 /// A path's part with everything that means something in a URL spelled out.
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let letter = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

@@ -17,7 +17,8 @@ pub fn run(arguments: &ArgMatches) -> ExitCode {
         eprintln!("tidegate: expected http://HOST:PORT[/PATH], got '{url}'");
         return ExitCode::from(USAGE);
     };
-    match send(&target, &Ask { method: "GET", token: None, body: "", patience: PATIENCE, most: ENOUGH }) {
+    match send(&target, &Ask { method: "GET", token: None, if_match: None, body: "", patience: PATIENCE, most: ENOUGH })
+    {
         Ok((200, _)) => ExitCode::SUCCESS,
         Ok((status, body)) => {
             eprintln!("tidegate: {url} answered {status}: {body}");

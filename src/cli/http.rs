@@ -36,6 +36,8 @@ impl Target {
 pub struct Ask<'a> {
     pub method: &'a str,
     pub token: Option<&'a str>,
+    /// The tag that what is written must have.
+    pub if_match: Option<&'a str>,
     /// JSON; empty for none.
     pub body: &'a str,
     /// How long each step may take: connecting, sending, and every wait for more of the answer.
@@ -73,6 +75,9 @@ fn head(target: &Target, ask: &Ask<'_>) -> String {
     let mut head = format!("{} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n", ask.method);
     if let Some(token) = ask.token {
         head.push_str(&format!("authorization: Bearer {token}\r\n"));
+    }
+    if let Some(tag) = ask.if_match.filter(|tag| tag.bytes().all(|byte| byte.is_ascii_graphic())) {
+        head.push_str(&format!("if-match: {tag}\r\n"));
     }
     if ask.method != "GET" {
         head.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", ask.body.len()));

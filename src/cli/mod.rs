@@ -12,6 +12,7 @@ mod profile;
 mod report;
 mod serve;
 mod table;
+mod traffic;
 mod usage;
 
 use clap::{Arg, Command};
@@ -49,6 +50,10 @@ pub fn run() -> ExitCode {
         Some(("inspect", arguments)) => offline::run(arguments, inspect::show),
         Some(("models", arguments)) => admin::models(arguments),
         Some((verb @ ("load" | "unload"), arguments)) => admin::control(verb, arguments),
+        Some(("traffic", arguments)) => traffic::traffic(arguments),
+        Some(("promote", arguments)) => traffic::promote(arguments),
+        Some(("rollback", arguments)) => traffic::rollback(arguments),
+        Some(("experiment", arguments)) => traffic::experiment(arguments),
         Some(("profile", arguments)) => profile::run(arguments),
         Some(("report", arguments)) => report::run(arguments),
         Some(("health", arguments)) => health::run(arguments),
@@ -70,6 +75,10 @@ fn command() -> Command {
         .subcommand(admin::models_command())
         .subcommand(admin::control_command("load", LOAD, "number or alias [default: what model.toml wants]"))
         .subcommand(admin::control_command("unload", UNLOAD, "number or alias [default: all of them]"))
+        .subcommand(traffic::traffic_command())
+        .subcommand(traffic::promote_command())
+        .subcommand(traffic::rollback_command())
+        .subcommand(traffic::experiment_command())
         .subcommand(
             Command::new("health").about("Exit 0 when a server is ready").arg(
                 Arg::new("url")

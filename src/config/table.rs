@@ -1,7 +1,7 @@
 //! Every setting of `serve`, once.
 
 use crate::sync::cores;
-use crate::{batcher, front, registry, text};
+use crate::{batcher, front, registry, router, text};
 use front::admin::TokenFile;
 use registry::Control;
 use std::net::SocketAddr;
@@ -46,6 +46,7 @@ pub struct Config {
     pub queued: batcher::Limits,
     pub front: front::Settings,
     pub registry: registry::Settings,
+    pub traffic: router::Settings,
 }
 
 impl Default for Config {
@@ -63,6 +64,7 @@ impl Default for Config {
             queued: batcher::Limits::default(),
             front: front::Settings::default(),
             registry: registry::Settings::default(),
+            traffic: router::Settings::default(),
         }
     }
 }
@@ -185,9 +187,20 @@ pub const KEYS: &[Key] = &[
         "state",
         "DIR",
         "state",
-        "directory for what must outlive the server: what monitoring has seen",
+        "directory for what must outlive the server: traffic plans, the audit log, what monitoring has seen",
         |config, texts| {
             config.state = PathBuf::from(one(texts));
+            config.traffic.state = Some(config.state.clone());
+            Ok(())
+        },
+    ),
+    key(
+        "traffic-file",
+        "FILE",
+        "",
+        "take aliases and traffic plans from this file, and from nowhere else",
+        |config, texts| {
+            config.traffic.file = Some(PathBuf::from(one(texts)));
             Ok(())
         },
     ),

@@ -4,10 +4,10 @@ use super::ids::{Ids, PREDICTION_ID, REQUEST_ID};
 use super::reply::{ApiError, Reply, json};
 use crate::batcher::{Rank, Timing};
 use crate::registry::{Protocol, Version, nanoseconds};
-use crate::router::Call;
+use crate::router::{Call, Routed};
+use bytes::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -27,6 +27,8 @@ pub struct Context {
     /// The time that the caller's header gives it, from the head on.
     pub timeout: Option<Duration>,
     pub ids: Ids,
+    /// Its body, where the choice of a version needed it.
+    pub body: Option<Bytes>,
     /// How long its inputs took to be read, and its run, where there was one.
     pub ran: Option<(Duration, Timing)>,
 }
@@ -34,12 +36,12 @@ pub struct Context {
 impl Context {
     pub fn new(headers: &HeaderMap) -> Self {
         let started = Instant::now();
-        Self { started, received: started, timeout: None, ids: Ids::new(headers), ran: None }
+        Self { started, received: started, timeout: None, ids: Ids::new(headers), ran: None, body: None }
     }
 
     /// The context of one more request in the same call: ids of its own, the time of the call.
     pub fn next(&self) -> Self {
-        Self { received: Instant::now(), ids: Ids::new(&HeaderMap::new()), ran: None, ..self.clone() }
+        Self { received: Instant::now(), ids: Ids::new(&HeaderMap::new()), ran: None, body: None, ..self.clone() }
     }
 
     /// Limits the time further, from the head on.
@@ -127,40 +129,38 @@ fn server_timing(timing: Timing, total: Duration) -> Vec<u8> {
 }
 
 /// Counts a request on its version, however it ends: answered, refused, or left by its caller.
-pub struct Flight {
-    version: Arc<Version>,
+pub struct Flight<'a> {
+    routed: &'a Routed,
     protocol: Protocol,
     ended: bool,
 }
 
-impl Flight {
-    pub fn new(version: &Arc<Version>, protocol: Protocol) -> Self {
-        version.stats.enter();
-        Self { version: version.clone(), protocol, ended: false }
+impl<'a> Flight<'a> {
+    pub fn new(routed: &'a Routed, protocol: Protocol) -> Self {
+        routed.stats.enter();
+        Self { routed, protocol, ended: false }
     }
 
     pub fn end<T>(mut self, result: &Result<T, ApiError>, context: &Context) {
         self.ended = true;
-        let (stats, total) = (&self.version.stats, context.received.elapsed());
-        match result {
-            Ok(_) => {
-                let (input, timing) = context.ran.unwrap_or_default();
-                stats.answered(total, input, timing.queue, timing.compute);
-                stats.count(self.protocol, 200);
-            }
-            Err(error) => {
-                stats.fail_ns.add(nanoseconds(total));
-                stats.count(self.protocol, error.status().as_u16());
-            }
+        let (stats, total) = (&self.routed.stats, context.received.elapsed());
+        let status = result.as_ref().map_or_else(|error| error.status().as_u16(), |_| 200);
+        if status == 200 {
+            let (input, timing) = context.ran.unwrap_or_default();
+            stats.answered(total, input, timing.queue, timing.compute);
+        } else {
+            stats.fail_ns.add(nanoseconds(total));
         }
+        stats.count(self.protocol, status);
+        self.routed.ended(status, total);
     }
 }
 
-impl Drop for Flight {
+impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.version.stats.leave();
+        self.routed.stats.leave();
         if !self.ended {
-            self.version.stats.count(self.protocol, 499);
+            self.routed.stats.count(self.protocol, 499);
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Cause {
     Method,
     /// It does not go together with the server's state or settings.
     Conflict,
+    /// It was made for a state that is not the one there is now: read that, and ask again.
+    Stale,
     /// The version asked for cannot be loaded: mend its files.
     LoadFailed,
     /// The request was too slow in coming.
@@ -69,13 +71,14 @@ const fn row(cause: Cause, status: StatusCode, grpc: u8, code: &'static str, ret
 }
 
 /// The table.
-pub const TABLE: [Row; 16] = [
+pub const TABLE: [Row; 17] = [
     row(Cause::BadRequest, StatusCode::BAD_REQUEST, 3, "INVALID_ARGUMENT", false),
     row(Cause::Unauthenticated, StatusCode::UNAUTHORIZED, 16, "UNAUTHENTICATED", false),
     row(Cause::Forbidden, StatusCode::FORBIDDEN, 7, "PERMISSION_DENIED", false),
     row(Cause::NotFound, StatusCode::NOT_FOUND, 5, "NOT_FOUND", false),
     row(Cause::Method, StatusCode::METHOD_NOT_ALLOWED, 12, "METHOD_NOT_ALLOWED", false),
     row(Cause::Conflict, StatusCode::CONFLICT, 9, "FAILED_PRECONDITION", false),
+    row(Cause::Stale, StatusCode::PRECONDITION_FAILED, 10, "STALE", false),
     row(Cause::LoadFailed, StatusCode::UNPROCESSABLE_ENTITY, 9, "LOAD_FAILED", false),
     row(Cause::SlowRequest, StatusCode::REQUEST_TIMEOUT, 4, "REQUEST_TIMEOUT", false),
     row(Cause::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, 8, "TOO_LARGE", false),

@@ -11,7 +11,7 @@ use crate::batcher::{Answer, Rank};
 use crate::engine::Asked;
 use crate::metrics::{names, process};
 use crate::registry::{Protocol, Registry, Version};
-use crate::router;
+use crate::router::{self, Asker, Body as Seen, Choice, Names, Routed};
 use crate::sync::Lifecycle;
 use crate::tensor::Tensor;
 use bytes::Bytes;
@@ -96,30 +96,31 @@ impl Front {
     ) -> Result<Reply, ApiError> {
         match route(method, path)? {
             Route::Predict(named) => {
-                let version = self.choose(&named)?;
-                let flight = Flight::new(&version, Protocol::Plain);
-                let result = self.plain(&version, headers, incoming, context).await;
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::Plain);
+                let result = self.plain(&routed, headers, incoming, context).await;
                 flight.end(&result, context);
                 result
             }
             Route::OipInfer(named) => {
-                let version = self.choose(&named)?;
-                let flight = Flight::new(&version, Protocol::Oip);
-                let result = self.infer(&version, headers, incoming, context).await;
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::Oip);
+                let result = self.infer(&routed, headers, incoming, context).await;
                 flight.end(&result, context);
                 result
             }
             Route::V1Infer(task, named) => {
-                let version = self.choose(&named)?;
-                let flight = Flight::new(&version, Protocol::V1);
-                let result = self.v1(&version, task, headers, incoming, context).await;
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::V1);
+                let result = self.v1(&routed, task, headers, incoming, context).await;
                 flight.end(&result, context);
                 result
             }
             Route::Invocations => {
-                let version = self.choose(&Named { model: None, version: None })?;
-                let flight = Flight::new(&version, Protocol::Mlflow);
-                let result = self.invoke(&version, headers, incoming, context).await;
+                let named = Named { model: None, version: None };
+                let routed = self.route(&named, headers, incoming, context).await?;
+                let flight = Flight::new(&routed, Protocol::Mlflow);
+                let result = self.invoke(&routed, headers, incoming, context).await;
                 flight.end(&result, context);
                 result
             }
@@ -134,6 +135,39 @@ impl Front {
         }
     }
 
+    /// Chooses the version of a prediction, by the traffic plan where the path names none. Reads the
+    /// body before that only where the plan finds the unit in it.
+    async fn route(
+        &self,
+        named: &Named<'_>,
+        headers: &HeaderMap,
+        incoming: &mut Incoming,
+        context: &mut Context,
+    ) -> Result<Routed, ApiError> {
+        if let Choice::Version(routed) = self.choose_for(named, headers, context, Seen::Unread)? {
+            return Ok(routed);
+        }
+        let bytes = self.body(headers, incoming, context).await?;
+        let seen = Seen::Json { bytes: &bytes, max_depth: self.settings.max_json_depth };
+        let chosen = self.choose_for(named, headers, context, seen)?;
+        context.body = Some(bytes);
+        match chosen {
+            Choice::Version(routed) => Ok(routed),
+            Choice::NeedsBody => Err(ApiError::new(Cause::Internal, "routed twice")),
+        }
+    }
+
+    pub(super) fn choose_for(
+        &self,
+        named: &Named<'_>,
+        headers: &HeaderMap,
+        context: &Context,
+        body: Seen<'_>,
+    ) -> Result<Choice, ApiError> {
+        let asker = Asker { headers, id: context.ids.prediction.as_bytes(), body };
+        Ok(router::choose(&self.registry.catalog(), self.names(named), &asker)?)
+    }
+
     /// Reads the body, and from then on counts the time that the model may take.
     pub(super) async fn body(
         &self,
@@ -141,6 +175,9 @@ impl Front {
         incoming: &mut Incoming,
         context: &mut Context,
     ) -> Result<Bytes, ApiError> {
+        if let Some(bytes) = context.body.take() {
+            return Ok(bytes);
+        }
         context.read_timeout(headers)?;
         let time = context.timeout.map_or(self.settings.body_time, |asked| asked.min(self.settings.body_time));
         let bytes = body::read(headers, incoming, self.settings.max_body, time).await?;
@@ -150,32 +187,32 @@ impl Front {
 
     async fn plain(
         &self,
-        version: &Version,
+        routed: &Routed,
         headers: &HeaderMap,
         incoming: &mut Incoming,
         context: &mut Context,
     ) -> Result<Reply, ApiError> {
         accept_json(headers)?;
         let bytes = self.body(headers, incoming, context).await?;
-        let request = plain::parse(&bytes, version, self.settings.max_json_depth)?;
+        let request = plain::parse(&bytes, routed, self.settings.max_json_depth)?;
         let rows = request.inputs.first().map_or(1, Tensor::rows);
         let plain::Parsed { inputs, extras } = request;
-        let answer = self.compute(version, Asked { inputs, extras }, Terms::default(), context).await?;
-        let body = plain::write(version, &answer.outputs, extras, rows, context.ids.prediction_text())?;
-        Ok(context.success(version, answer.timing, body))
+        let answer = self.compute(routed, Asked { inputs, extras }, Terms::default(), context).await?;
+        let body = plain::write(routed, &answer.outputs, extras, rows, context.ids.prediction_text())?;
+        Ok(context.success(routed, answer.timing, body))
     }
 
     /// Runs a checked request. All protocols end here.
     pub(super) async fn compute(
         &self,
-        version: &Version,
+        routed: &Routed,
         asked: impl Into<Asked>,
         terms: Terms,
         context: &mut Context,
     ) -> Result<Answer, ApiError> {
-        let deadline = context.deadline(terms.timeout, version);
+        let deadline = context.deadline(terms.timeout, routed);
         let input = context.received.elapsed();
-        let (answer, _) = router::predict(version, asked, context.call(deadline, terms.rank)).await?;
+        let (answer, _) = router::predict(routed, asked, context.call(deadline, terms.rank)).await?;
         context.ran = Some((input, answer.timing));
         Ok(answer)
     }
@@ -205,10 +242,18 @@ impl Front {
         }
     }
 
+    /// The version that a path names, or the default one.
     pub(super) fn choose(&self, named: &Named<'_>) -> Result<Arc<Version>, ApiError> {
-        let default = self.settings.default_model.as_deref();
-        let catalog = self.registry.catalog();
-        Ok(router::choose(&catalog, named.model.as_deref(), named.version.as_deref(), default)?)
+        let routed = router::choose_without_plan(&self.registry.catalog(), self.names(named))?;
+        Ok(routed.version().clone())
+    }
+
+    fn names<'a>(&'a self, named: &'a Named<'_>) -> Names<'a> {
+        Names {
+            model: named.model.as_deref(),
+            version: named.version.as_deref(),
+            default_model: self.settings.default_model.as_deref(),
+        }
     }
 }
 

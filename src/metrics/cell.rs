@@ -88,6 +88,17 @@ impl Histogram {
         self.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
     }
 
+    /// The upper end of the bucket in which a quantile lies; `None` where nothing was counted, or where it
+    /// lies beyond the last bound.
+    pub fn quantile(&self, part: f64) -> Option<u64> {
+        quantile(self.unit, &self.counts().0, part)
+    }
+
+    /// Counts per bucket, and the sum, in whole units.
+    pub fn counts(&self) -> (Vec<u64>, u64) {
+        (self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect(), self.sum.load(Relaxed))
+    }
+
     /// Bounds in the shown unit beside cumulative counts, then the sum and the count.
     pub(super) fn read(&self) -> (Vec<(f64, u64)>, f64, u64) {
         let mut running = 0;
@@ -99,6 +110,17 @@ impl Histogram {
         let count = running + self.buckets[self.unit.bounds.len()].load(Relaxed);
         (cumulative, self.sum.load(Relaxed) as f64 * self.unit.scale, count)
     }
+}
+
+/// The upper end of the bucket in which a quantile of `counts` lies, in whole units.
+pub fn quantile(unit: &Unit, counts: &[u64], part: f64) -> Option<u64> {
+    let wanted = (part * counts.iter().sum::<u64>() as f64).ceil() as u64;
+    let mut seen = 0;
+    let at = counts.iter().position(|count| {
+        seen += count;
+        seen > 0 && seen >= wanted
+    })?;
+    unit.bounds.get(at).copied()
 }
 
 #[cfg(test)]
@@ -114,5 +136,9 @@ mod tests {
         }
         assert_eq!(histogram.read(), (vec![(10.0, 2), (20.0, 4)], 62.0, 5));
         assert_eq!(histogram.count(), 5);
+        assert_eq!(
+            (histogram.quantile(0.4), histogram.quantile(0.8), histogram.quantile(0.9)),
+            (Some(10), Some(20), None)
+        );
     }
 }

@@ -9,5 +9,5 @@ mod exposition;
 pub mod names;
 pub mod process;
 
-pub use cell::{Counter, Histogram, SECONDS, Unit};
+pub use cell::{Counter, Histogram, SECONDS, Unit, quantile};
 pub use exposition::{Exposition, Kind};

@@ -13,6 +13,21 @@ pub const BATCH_ROWS: Family = ("tidegate_batch_rows", "Rows per computed batch.
 pub const BATCHES: Family =
     ("tidegate_batches_total", "Computed batches by why they were cut: inline, idle, full, delay, deadline.");
 pub const PREDICTIONS: Family = ("tidegate_predictions_total", "Predicted rows by model, version and variant.");
+pub const VARIANT_REQUESTS: Family = (
+    "tidegate_variant_requests_total",
+    "Requests that a traffic plan assigned, by model, version, variant and result (ok, error).",
+);
+pub const NOT_COMPARED: Family = (
+    "tidegate_requests_not_compared_total",
+    "Requests of a split that no comparison counts: forced, missing_unit, holdout, layer, coverage.",
+);
+pub const VARIANT_WEIGHT: Family = ("tidegate_variant_weight", "The part of the traffic that a variant gets, 0 to 1.");
+pub const SHADOW_AGREEMENT: Family = (
+    "tidegate_shadow_agreement_ratio",
+    "Rows on which a shadow says the same as the version that answered, of those compared.",
+);
+pub const SHADOW_REQUESTS: Family =
+    ("tidegate_shadow_requests_total", "Requests for a shadow by what came of them: compared, dropped, failed.");
 pub const DROPPED: Family = (
     "tidegate_dropped_requests_total",
     "Admitted requests that nobody had an answer of: expired, cancelled, wasted (computed for a caller who had left).",

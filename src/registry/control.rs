@@ -1,5 +1,6 @@
 //! Requests to load and unload, as the registry's thread gets them and answers them.
 
+use super::directive::Directive;
 use super::source::{ModelName, VersionNumber};
 use super::status::VersionStatus;
 use std::collections::BTreeSet;
@@ -58,6 +59,19 @@ fn list(names: &[String]) -> String {
 }
 
 pub(super) type Answer = Result<Controlled, ControlError>;
+
+/// What reaches the registry's thread.
+pub(super) enum Message {
+    Control(Command),
+    Direct(Box<Direction>),
+}
+
+/// Wishes of the traffic control; told when they are published.
+pub(super) struct Direction {
+    pub model: String,
+    pub directive: Directive,
+    pub done: crossbeam::channel::Sender<()>,
+}
 
 /// A request on its way to the registry's thread.
 pub(super) struct Command {

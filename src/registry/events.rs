@@ -3,6 +3,7 @@
 use super::version::Version;
 use crate::text;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -20,6 +21,10 @@ pub enum Who {
     Watcher,
     /// Someone asked for it.
     Api,
+    /// The file of plans changed.
+    File,
+    /// A canary's own decision.
+    Canary,
 }
 
 /// What happened.
@@ -34,6 +39,14 @@ pub enum What {
     Swap,
     /// A version left service.
     Unload,
+    /// An alias was moved or removed.
+    Alias,
+    /// A traffic plan was written.
+    Traffic,
+    Promote,
+    Rollback,
+    /// A canary went on, was held, promoted or rolled back.
+    Canary,
 }
 
 /// A version at one moment.
@@ -55,15 +68,49 @@ impl Moment {
     }
 }
 
+/// One side of a change.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Side {
+    Version(Moment),
+    /// Aliases and plan of a model.
+    Traffic(Value),
+}
+
+impl From<Moment> for Side {
+    fn from(moment: Moment) -> Self {
+        Self::Version(moment)
+    }
+}
+
+impl Side {
+    fn version(&self) -> Option<&str> {
+        match self {
+            Self::Version(moment) => Some(&moment.version),
+            Self::Traffic(_) => None,
+        }
+    }
+}
+
 /// One line of the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
     pub time: String,
     pub who: Who,
     pub what: What,
     pub model: String,
-    pub before: Option<Moment>,
-    pub after: Option<Moment>,
+    pub before: Option<Side>,
+    pub after: Option<Side>,
+    /// The numbers behind it, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Event {
+    pub fn now(who: Who, what: What, model: impl ToString, before: Option<Side>, after: Option<Side>) -> Self {
+        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+        Self { time, who, what, model: model.to_string(), before, after, note: None }
+    }
 }
 
 /// The list. Lines are added and never changed.
@@ -72,8 +119,10 @@ pub(super) struct Events(Mutex<VecDeque<Event>>);
 
 impl Events {
     pub fn add(&self, who: Who, what: What, model: impl ToString, before: Option<Moment>, after: Option<Moment>) {
-        let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let event = Event { time, who, what, model: model.to_string(), before, after };
+        self.put(Event::now(who, what, model, before.map(Side::from), after.map(Side::from)));
+    }
+
+    pub fn put(&self, event: Event) {
         let mut list = self.lock();
         if is_known_failure(&list, &event) {
             return;
@@ -98,7 +147,7 @@ impl Events {
 /// A file that cannot be read is tried every few seconds; the same failure over and over would push
 /// everything else out of the list.
 fn is_known_failure(list: &VecDeque<Event>, event: &Event) -> bool {
-    let version = |event: &Event| event.after.as_ref().or(event.before.as_ref()).map(|moment| moment.version.clone());
+    let version = |event: &Event| event.after.as_ref().or(event.before.as_ref())?.version().map(str::to_owned);
     let last = list.iter().rev().find(|other| other.model == event.model && version(other) == version(event));
     event.what == What::Failure && last.is_some_and(|last| last.what == What::Failure && last.after == event.after)
 }
@@ -115,7 +164,7 @@ mod tests {
         }
         let list = events.list();
         assert_eq!(list.len(), MOST);
-        assert_eq!(list[0].after.as_ref().map(|after| after.version.as_str()), Some("10"));
+        assert_eq!(list[0].after.as_ref().and_then(Side::version), Some("10"));
     }
 
     #[test]

@@ -51,8 +51,25 @@ impl Page<'_> {
         }
         out.family(names::PREDICTIONS.0, names::PREDICTIONS.1, Kind::Counter);
         for version in self.versions {
-            let labels = with(labels(version), &[("variant", &version.name)]);
-            out.counter(names::PREDICTIONS.0, &labels, &version.stats.rows);
+            let own = with(labels(version), &[("variant", &version.name)]);
+            let variants = version.stats.variants();
+            // A variant may be called as its version is: one series for both.
+            let same = variants.iter().find(|(name, _)| **name == *version.name);
+            let rows = version.stats.rows.get() + same.map_or(0, |(_, cells)| cells.rows.get());
+            out.sample(names::PREDICTIONS.0, &own, rows as f64);
+            for (name, cells) in variants.iter().filter(|(name, _)| **name != *version.name) {
+                let labels = with(labels(version), &[("variant", name)]);
+                out.counter(names::PREDICTIONS.0, &labels, &cells.rows);
+            }
+        }
+        out.family(names::VARIANT_REQUESTS.0, names::VARIANT_REQUESTS.1, Kind::Counter);
+        for version in self.versions {
+            for (name, cells) in version.stats.variants() {
+                for (result, counter) in [("ok", &cells.good), ("error", &cells.bad)] {
+                    let labels = with(labels(version), &[("variant", &name), ("result", result)]);
+                    out.counter(names::VARIANT_REQUESTS.0, &labels, counter);
+                }
+            }
         }
     }
 

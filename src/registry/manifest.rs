@@ -1,13 +1,16 @@
 //! `model.toml`: what a model's owner says about it. Everything has a default.
 
+use super::slot::Serving;
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
 use crate::engine::{Extras, Options};
 use crate::monitor::ModelSettings as Monitor;
 use crate::monitor::contract::{Mode, Rules};
 use crate::text;
+use crate::traffic;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every key, for the check that names the nearest known one.
@@ -35,6 +38,7 @@ const KEYS: &[&str] = &[
     "card.source",
     "card.licence",
     "card.owner",
+    "traffic.*",
 ];
 
 /// Which versions are loaded besides those that an alias names.
@@ -89,6 +93,8 @@ pub struct Manifest {
     /// How the model file is to be served.
     pub options: Options,
     pub card: Card,
+    /// The plan in force where none is given otherwise.
+    pub traffic: Option<Arc<traffic::Plan>>,
 }
 
 /// A lane's limits, where the file gives them.
@@ -125,6 +131,7 @@ struct File {
     output: Output,
     monitor: Monitor,
     card: Card,
+    traffic: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +182,28 @@ fn extras(names: &[String], words: &mut Vec<String>) -> Extras {
         }
     }
     extras
+}
+
+/// The plan of `[traffic]`.
+fn plan(
+    document: &serde_json::Value,
+    aliases: &BTreeMap<String, VersionNumber>,
+    words: &mut Vec<String>,
+) -> Option<traffic::Plan> {
+    let number = |name: &str| aliases.get(name).copied().or_else(|| name.parse().ok());
+    let default = Serving::default_alias(aliases);
+    let plan = traffic::Plan::read(document, |name| default.is_some() && number(name) == default);
+    match plan {
+        Ok(plan) if plan.canary.is_some() => {
+            words.push("traffic.canary: a canary is started by PUT /api/models/NAME/traffic, and kept there".into());
+            None
+        }
+        Ok(plan) => Some(plan).filter(|plan| !plan.is_empty()),
+        Err(fault) => {
+            words.push(format!("traffic.{fault}"));
+            None
+        }
+    }
 }
 
 /// Whether `input.datatype` asks for doubles.
@@ -250,7 +279,6 @@ impl Manifest {
         words.extend(file.monitor.mistakes().into_iter().map(|mistake| format!("monitor.{mistake}")));
         Self {
             versions,
-            aliases,
             batching: file.batching,
             instances: file.instances.count,
             columns: file.input.columns,
@@ -263,6 +291,8 @@ impl Manifest {
                 extras: extras(&file.output.extra, words),
                 double: double(file.input.datatype.as_deref(), words),
             },
+            traffic: file.traffic.as_ref().and_then(|document| plan(document, &aliases, words)).map(Arc::new),
+            aliases,
             card: file.card,
         }
     }

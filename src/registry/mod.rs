@@ -8,6 +8,7 @@
 
 mod control;
 mod digest;
+mod directive;
 mod events;
 mod exposition;
 mod features;
@@ -28,7 +29,8 @@ mod watch;
 mod watched;
 
 pub use control::{ControlError, Controlled, Verb};
-pub use events::{Event, Moment, What, Who};
+pub use directive::{Directive, Routing, Target};
+pub use events::{Event, Moment, Side, What, Who};
 pub use exposition::expose;
 pub use features::{Features, Place};
 pub use load::{Order, Tools, load};
@@ -38,7 +40,7 @@ pub use roles::Roles;
 pub use settings::{Control, Settings};
 pub use slot::{Catalog, Serving, Slot};
 pub use source::{FoundModel, FoundVersion, ModelName, VersionNumber, find};
-pub use stats::{CODES, PROTOCOLS, Protocol, VersionStats, nanoseconds};
+pub use stats::{CODES, PROTOCOLS, Protocol, VariantCells, VersionStats, nanoseconds};
 pub use status::{ModelStatus, State, VersionStatus};
 pub use triton::expose_as_triton;
 pub use upload::{Upload, UploadError};

@@ -1,5 +1,6 @@
 //! What is in service, published whole by one atomic store.
 
+use super::directive::Routing;
 use super::source::{ModelName, VersionNumber};
 use super::status::ModelStatus;
 use super::version::Version;
@@ -15,8 +16,10 @@ const DEFAULT_ALIASES: [&str; 2] = ["champion", "Production"];
 pub struct Serving {
     pub versions: BTreeMap<VersionNumber, Arc<Version>>,
     pub aliases: BTreeMap<String, VersionNumber>,
-    /// The version for requests that name none.
+    /// The version for requests that name none, where no plan says otherwise.
     pub default: Option<Arc<Version>>,
+    /// The traffic plan, if there is one.
+    pub routing: Option<Arc<Routing>>,
 }
 
 impl Serving {
@@ -32,7 +35,12 @@ impl Serving {
     /// Whether both serve the same loaded versions under the same names.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let address = |version: &Arc<Version>| Arc::as_ptr(version);
-        self.aliases == other.aliases
+        let same_routing = match (&self.routing, &other.routing) {
+            (Some(a), Some(b)) => a.is_same(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        same_routing
+            && self.aliases == other.aliases
             && self.default.as_ref().map(address) == other.default.as_ref().map(address)
             && self.versions.len() == other.versions.len()
             && self.versions.values().zip(other.versions.values()).all(|(a, b)| Arc::ptr_eq(a, b))

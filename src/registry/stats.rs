@@ -1,7 +1,9 @@
 //! What is counted per version. The cells die with the version; no series outlives it.
 
 use crate::metrics::{Counter, Histogram, SECONDS};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How a request was spoken.
@@ -22,12 +24,25 @@ pub const PROTOCOLS: [&str; 5] = ["plain", "oip", "grpc", "v1", "mlflow"];
 /// The statuses that are counted by their own name; all others are counted as 500.
 pub const CODES: [u16; 12] = [200, 400, 404, 405, 408, 413, 415, 422, 499, 500, 503, 504];
 
+/// Variants of a version that have series of their own; further ones share the last.
+const MOST_VARIANTS: usize = 32;
+
+/// What is counted per variant of a split: the name by which a plan reached the version.
+#[derive(Debug, Default)]
+pub struct VariantCells {
+    /// Predicted rows.
+    pub rows: Counter,
+    /// Answered requests, and those that were refused or failed.
+    pub good: Counter,
+    pub bad: Counter,
+}
+
 #[derive(Debug)]
 pub struct VersionStats {
     requests: [[Counter; CODES.len()]; PROTOCOLS.len()],
     /// Time to answer, successes only.
     pub latency: Histogram,
-    /// Predicted rows.
+    /// Predicted rows of requests that no plan assigned.
     pub rows: Counter,
     /// Nanoseconds that answered requests took to be read, to wait and to be computed. What is left of
     /// `latency`'s sum went into writing their answers.
@@ -39,6 +54,7 @@ pub struct VersionStats {
     /// When the last answer was given, in milliseconds since 1970.
     last_ms: AtomicU64,
     in_flight: AtomicUsize,
+    variants: Mutex<BTreeMap<String, Arc<VariantCells>>>,
 }
 
 impl Default for VersionStats {
@@ -53,6 +69,7 @@ impl Default for VersionStats {
             fail_ns: Counter::default(),
             last_ms: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
+            variants: Mutex::default(),
         }
     }
 }
@@ -72,6 +89,19 @@ impl VersionStats {
                 .filter(|(counter, _)| counter.get() > 0)
                 .map(move |(counter, code)| (protocol, code, counter))
         })
+    }
+
+    /// The cells of a variant, made where it is new. Looked up when a plan is published, not per request.
+    pub fn variant(&self, name: &str) -> Arc<VariantCells> {
+        let mut variants = self.variants.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if variants.len() < MOST_VARIANTS || variants.contains_key(name) { name } else { "other" };
+        variants.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// All variants by name.
+    pub fn variants(&self) -> Vec<(String, Arc<VariantCells>)> {
+        let variants = self.variants.lock().unwrap_or_else(PoisonError::into_inner);
+        variants.iter().map(|(name, cells)| (name.clone(), cells.clone())).collect()
     }
 
     /// Counts an answered request: how long it took in all, and what of it went where.

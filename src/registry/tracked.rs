@@ -3,13 +3,16 @@
 //! Everything here is decided from values and the time, so it is tested without files or threads.
 
 mod asked;
+mod directed;
 
+use super::directive::{self, Directive, Routing};
 use super::load::Order;
 use super::manifest::{Manifest, Versions};
 use super::slot::Serving;
 use super::source::{FoundModel, FoundVersion, ModelName, Stamp, VersionNumber};
 use super::status::{ModelStatus, State, VersionStatus};
 use super::version::Version;
+use crate::traffic::Live;
 use asked::Asked;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,6 +71,11 @@ pub(super) struct Tracked {
     manifest_seen: Option<Seen>,
     problem: Option<String>,
     asked: Asked,
+    directive: Directive,
+    /// Those of the manifest, and what the directive makes of them.
+    aliases: BTreeMap<String, VersionNumber>,
+    /// The plan of the manifest, put into force.
+    own_live: Option<Arc<Live>>,
     disk: BTreeMap<VersionNumber, OnDisk>,
     loaded: BTreeMap<VersionNumber, InService>,
     failed: BTreeMap<VersionNumber, Failed>,
@@ -78,21 +86,26 @@ pub(super) struct Tracked {
 
 impl Tracked {
     /// `follows`: whether what the manifest wants is loaded without being asked for.
-    pub fn new(name: ModelName, follows: bool) -> Self {
-        Self {
+    pub fn new(name: ModelName, follows: bool, directive: Directive) -> Self {
+        let mut tracked = Self {
             name,
             manifest: Arc::default(),
             manifest_read: None,
             manifest_seen: None,
             problem: None,
             asked: Asked::new(follows),
+            directive,
+            aliases: BTreeMap::new(),
+            own_live: None,
             disk: BTreeMap::new(),
             loaded: BTreeMap::new(),
             failed: BTreeMap::new(),
             loading: BTreeSet::new(),
             generations: BTreeMap::new(),
             default: None,
-        }
+        };
+        tracked.join_aliases();
+        tracked
     }
 
     /// Takes in what a look found. Versions under `unreadable` paths count as still there.
@@ -159,6 +172,8 @@ impl Tracked {
             Ok(manifest) => {
                 self.manifest = Arc::new(manifest);
                 self.problem = None;
+                self.own_live = self.live_of_manifest();
+                self.join_aliases();
             }
             // The settings in force stay; with none in force nothing is loaded.
             Err(words) => {
@@ -171,7 +186,9 @@ impl Tracked {
     /// Versions that should be in service: by the manifest, and by what was asked for.
     fn wanted(&self) -> BTreeSet<VersionNumber> {
         let mut wanted = if self.asked.follows() { self.by_manifest() } else { BTreeSet::new() };
-        wanted.extend(self.asked.pinned().filter(|number| self.disk.contains_key(number)));
+        let directed = self.directed();
+        let named = self.asked.pinned().chain(directed);
+        wanted.extend(named.filter(|number| self.disk.contains_key(number)));
         wanted.retain(|number| !self.asked.is_barred(*number));
         wanted
     }
@@ -183,7 +200,9 @@ impl Tracked {
             Versions::These(list) => list.iter().copied().filter(|number| self.disk.contains_key(number)).collect(),
             Versions::Latest => self.latest(),
         };
-        wanted.extend(self.manifest.aliases.values().copied().filter(|number| self.disk.contains_key(number)));
+        let planned = self.own_live.iter().flat_map(|live| directive::numbers(live, &self.aliases));
+        let named = self.aliases.values().copied().chain(planned);
+        wanted.extend(named.filter(|number| self.disk.contains_key(number)));
         wanted
     }
 
@@ -326,14 +345,16 @@ impl Tracked {
         self.default = self.choose_default();
         let versions: BTreeMap<_, _> = self.loaded.iter().map(|(number, at)| (*number, at.version.clone())).collect();
         let default = self.default.and_then(|number| versions.get(&number).cloned());
-        (Serving { versions, aliases: self.manifest.aliases.clone(), default }, left)
+        let mut serving = Serving { versions, aliases: self.aliases.clone(), default, routing: None };
+        serving.routing = self.live().map(|live| Arc::new(Routing::new(live.clone(), &serving)));
+        (serving, left)
     }
 
     /// What is wanted, and for as long as its successor is not there, what serves now.
     fn kept(&self) -> BTreeSet<VersionNumber> {
         let mut keep = self.wanted();
         let waiting = keep.iter().any(|number| self.is_pending(*number) && !self.loaded.contains_key(number));
-        let target = Serving::default_alias(&self.manifest.aliases);
+        let target = Serving::default_alias(&self.aliases);
         let target_missing =
             target.is_some_and(|number| !self.loaded.contains_key(&number) && self.asked.may_come(number));
         if !self.disk.is_empty() && (waiting || target_missing) {
@@ -346,7 +367,7 @@ impl Tracked {
 
     fn choose_default(&self) -> Option<VersionNumber> {
         let still = |number: &VersionNumber| self.loaded.contains_key(number);
-        match Serving::default_alias(&self.manifest.aliases) {
+        match Serving::default_alias(&self.aliases) {
             Some(target) => Some(target).filter(still).or(self.default.filter(still)),
             None => self.loaded.keys().next_back().copied(),
         }
@@ -374,7 +395,7 @@ impl Tracked {
 
     /// An alias that names a version which is not there would refuse requests without a word.
     fn missing_alias(&self) -> Option<String> {
-        let missing = self.manifest.aliases.iter().find(|(_, number)| !self.disk.contains_key(number));
+        let missing = self.aliases.iter().find(|(_, number)| !self.disk.contains_key(number));
         missing.map(|(alias, number)| format!("alias '{alias}' names version {number}, which is not there"))
     }
 
@@ -400,7 +421,11 @@ impl OnDisk {
 
 /// Whether two manifests make the same service of a version; versions and aliases do not touch it.
 fn same_service(a: &Manifest, b: &Manifest) -> bool {
-    let bare =
-        |manifest: &Manifest| Manifest { versions: Versions::Latest, aliases: BTreeMap::new(), ..manifest.clone() };
+    let bare = |manifest: &Manifest| Manifest {
+        versions: Versions::Latest,
+        aliases: BTreeMap::new(),
+        traffic: None,
+        ..manifest.clone()
+    };
     bare(a) == bare(b)
 }

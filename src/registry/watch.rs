@@ -3,7 +3,8 @@
 mod control;
 mod tell;
 
-use super::control::{Command, ControlError, Controlled, Verb, Waiter};
+use super::control::{Message, Waiter};
+use super::directive::Directive;
 use super::events::{Event, Events, Moment, Who};
 use super::loader::{Loader, Outcome};
 use super::settings::{Control, Settings};
@@ -26,7 +27,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use tell::Told;
-use tokio::sync::oneshot;
 
 /// How long a start waits for files that never come to rest.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub struct Registry {
     monitor: Option<Arc<Monitor>>,
     series: usize,
     /// Unbounded: each caller has at most one in it, and callers are as many as connections.
-    commands: Sender<Command>,
+    commands: Sender<Message>,
     stop: Mutex<Option<Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -72,6 +72,15 @@ pub struct Readiness {
 impl Registry {
     /// Starts watching; returns before anything is loaded.
     pub fn start(settings: Settings, pool: &Arc<Pool>) -> std::io::Result<Self> {
+        Self::start_with(settings, pool, BTreeMap::new())
+    }
+
+    /// The same with the wishes of the traffic control, which count from the first look on.
+    pub fn start_with(
+        settings: Settings,
+        pool: &Arc<Pool>,
+        directives: BTreeMap<String, Directive>,
+    ) -> std::io::Result<Self> {
         let explicit = settings.control == Control::Explicit;
         let (required, paths) = (settings.required.clone(), settings.paths.clone());
         let shared = Arc::new(Shared { required, explicit, paths, ..Shared::default() });
@@ -86,6 +95,7 @@ impl Registry {
             settings,
             loader,
             models: BTreeMap::new(),
+            directives,
             retired: Vec::new(),
             waiting: Vec::new(),
             warned: Vec::new(),
@@ -124,14 +134,9 @@ impl Registry {
         self.shared.readiness()
     }
 
-    /// Loads or unloads a version, or where none is named those that `model.toml` wants, and waits
-    /// until that is done, has failed, or has taken as long as a caller is let wait.
-    pub async fn control(&self, verb: Verb, model: &str, version: Option<&str>) -> Result<Controlled, ControlError> {
-        let (answer, answered) = oneshot::channel();
-        let (model, version) = (model.to_owned(), version.map(str::to_owned));
-        // A registry that has stopped drops the command, and with it the answer.
-        let _ = self.commands.send(Command { verb, model, version, answer });
-        answered.await.unwrap_or(Err(ControlError::Stopping))
+    /// Adds a line to what happened.
+    pub fn tell(&self, event: Event) {
+        self.shared.events.put(event);
     }
 
     /// Puts files and settings into a model's directory, for a load that follows.
@@ -201,6 +206,8 @@ struct Watcher {
     settings: Settings,
     loader: Loader,
     models: BTreeMap<ModelName, (Tracked, Arc<Slot>)>,
+    /// Wishes by model, also for models that are not there yet.
+    directives: BTreeMap<String, Directive>,
     /// Versions out of service that may still be answering.
     retired: Vec<Arc<Version>>,
     /// Requests that are not done yet.
@@ -213,7 +220,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn watch(mut self, stopped: &Receiver<()>, asked: &Receiver<Command>) {
+    fn watch(mut self, stopped: &Receiver<()>, asked: &Receiver<Message>) {
         // Draining versions are let go even where nothing is polled.
         let reap = tick(self.settings.poll);
         let outcomes = self.loader.outcomes.clone();
@@ -231,7 +238,8 @@ impl Watcher {
                     Err(_) => return,
                 },
                 recv(asked) -> command => match command {
-                    Ok(command) => next_look = self.obey(command).unwrap_or(next_look),
+                    Ok(Message::Control(command)) => next_look = self.obey(command).unwrap_or(next_look),
+                    Ok(Message::Direct(direction)) => self.direct(*direction),
                     Err(_) => return,
                 },
                 recv(next_look) -> _ => next_look = self.look(),
@@ -251,7 +259,8 @@ impl Watcher {
         self.drop_gone(&found, look);
         for (name, model) in &found.models {
             let follows = self.settings.control != Control::Explicit;
-            let slot = || (Tracked::new(name.clone(), follows), Arc::new(Slot::new(name.clone())));
+            let directive = || self.directives.get(name.as_str()).cloned().unwrap_or_default();
+            let slot = || (Tracked::new(name.clone(), follows, directive()), Arc::new(Slot::new(name.clone())));
             let (tracked, _) = self.models.entry(name.clone()).or_insert_with(slot);
             tracked.see(model, look, |file| is_unreadable(&found, file));
         }

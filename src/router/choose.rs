@@ -1,7 +1,10 @@
 //! From the names in a request to one loaded version.
 
-use crate::registry::{Catalog, Serving, Slot, State, Version};
+use super::routed::Routed;
+use crate::registry::{Catalog, Routing, Serving, Slot, State};
 use crate::text;
+use crate::traffic::{Sticky, Unit};
+use hyper::HeaderMap;
 use std::sync::Arc;
 
 /// Why no version answers.
@@ -19,19 +22,87 @@ pub enum RouteError {
     NotReady { model: String, reason: String },
 }
 
-/// Chooses the version. `model` and `version` are names from the request, where it gives them.
-pub fn choose(
-    catalog: &Catalog,
-    model: Option<&str>,
-    version: Option<&str>,
-    default_model: Option<&str>,
-) -> Result<Arc<Version>, RouteError> {
-    let slot = choose_slot(catalog, model.or(default_model))?;
+/// The names of a request, where it gives them, and the model for requests that name none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Names<'a> {
+    pub model: Option<&'a str>,
+    pub version: Option<&'a str>,
+    pub default_model: Option<&'a str>,
+}
+
+/// What a traffic plan may want to know of a request.
+#[derive(Clone, Copy)]
+pub struct Asker<'a> {
+    pub headers: &'a HeaderMap,
+    /// The request's own id: the unit where the plan is not sticky.
+    pub id: &'a [u8],
+    pub body: Body<'a>,
+}
+
+/// A request's body, as far as a unit may stand in it.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// It has not been read yet, and need not be unless the plan wants it.
+    Unread,
+    Json {
+        bytes: &'a [u8],
+        max_depth: usize,
+    },
+    /// Read by the protocol: its parameters by name.
+    Parameters(&'a dyn Fn(&str) -> Option<Vec<u8>>),
+}
+
+/// What came of a choice.
+pub enum Choice {
+    Version(Routed),
+    /// The plan wants to see the body first.
+    NeedsBody,
+}
+
+/// Chooses the version: the one that is named, else the arm that the traffic plan gives the request's
+/// unit, else the default. The plan is loaded once, with the versions of its arms.
+pub fn choose(catalog: &Catalog, names: Names<'_>, asker: &Asker<'_>) -> Result<Choice, RouteError> {
+    let slot = choose_slot(catalog, names.model.or(names.default_model))?;
     let serving = slot.serving.load();
-    match version {
-        Some(name) => serving.find(name).cloned().ok_or_else(|| no_version(slot, &serving, name)),
-        None => serving.default.clone().ok_or_else(|| not_ready(slot)),
+    if let Some(name) = names.version {
+        let found = serving.find(name).cloned().ok_or_else(|| no_version(slot, &serving, name))?;
+        return Ok(Choice::Version(Routed::plain(found)));
     }
+    if let Some(routing) = &serving.routing {
+        let Ok(unit) = unit(routing, asker) else { return Ok(Choice::NeedsBody) };
+        if let Some((to, target)) = routing.choose(unit.as_ref().map(Unit::bytes)) {
+            return Ok(Choice::Version(Routed::assigned(routing, to, target)));
+        }
+    }
+    let version = serving.default.clone().ok_or_else(|| not_ready(slot))?;
+    Ok(Choice::Version(Routed::by_default(version, serving.routing.as_ref())))
+}
+
+/// The version that is named, else the default one; no plan is asked.
+pub fn choose_without_plan(catalog: &Catalog, names: Names<'_>) -> Result<Routed, RouteError> {
+    let slot = choose_slot(catalog, names.model.or(names.default_model))?;
+    let serving = slot.serving.load();
+    let found = match names.version {
+        Some(name) => serving.find(name).cloned().ok_or_else(|| no_version(slot, &serving, name))?,
+        None => serving.default.clone().ok_or_else(|| not_ready(slot))?,
+    };
+    Ok(Routed::plain(found))
+}
+
+/// The body has to be read first.
+struct NeedsBody;
+
+/// The unit of a request: without a sticky plan the request itself. A request that has none is no
+/// mistake: it gets the control.
+fn unit<'a>(routing: &Arc<Routing>, asker: &Asker<'a>) -> Result<Option<Unit<'a>>, NeedsBody> {
+    let Some(sticky) = &routing.live.plan.sticky else { return Ok(Unit::new(asker.id)) };
+    Ok(match (sticky, asker.body) {
+        (Sticky::Header(name), _) => asker.headers.get(name).and_then(|value| Unit::new(value.as_bytes())),
+        (_, Body::Unread) => return Err(NeedsBody),
+        (sticky, Body::Json { bytes, max_depth }) => sticky.find(bytes, max_depth),
+        (Sticky::Parameter(name), Body::Parameters(find)) => find(name).and_then(Unit::new),
+        (Sticky::Pointer(..), Body::Parameters(_)) => None,
+    })
 }
 
 fn choose_slot<'a>(catalog: &'a Catalog, model: Option<&str>) -> Result<&'a Arc<Slot>, RouteError> {
@@ -89,7 +160,7 @@ mod tests {
                 .map(Some)
                 .into_iter()
                 .chain([None])
-                .map(move |name| choose(&catalog, name, None, None).err())
+                .map(move |model| choose_without_plan(&catalog, Names { model, ..Names::default() }).err())
                 .collect()
         };
         let early: Vec<_> = refused(false);

@@ -99,6 +99,7 @@ fn config() -> Config {
     config.registry.paths = vec![models()];
     config.registry.control = Control::None;
     config.registry.sessions = 4;
+    config.traffic.state = None;
     config.registry.batching.deadline = PATIENCE;
     config
 }

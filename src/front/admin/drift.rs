@@ -8,6 +8,7 @@ use crate::monitor::history::Span;
 use crate::monitor::report;
 use crate::monitor::{Monitor, Promoted, Stopped};
 use crate::registry::Registry;
+use crate::router::{Names, choose_without_plan};
 use crate::text;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
@@ -95,8 +96,9 @@ fn monitor(registry: &Registry) -> Result<&Arc<Monitor>, ApiError> {
 }
 
 fn version_of(registry: &Registry, model: &str, asked: Asked<'_>) -> Result<Arc<str>, ApiError> {
-    let version = crate::router::choose(&registry.catalog(), Some(model), asked.version, None)?;
-    Ok(version.name.clone())
+    let names = Names { model: Some(model), version: asked.version, default_model: None };
+    let routed = choose_without_plan(&registry.catalog(), names)?;
+    Ok(routed.name.clone())
 }
 
 fn not_watched(model: &str, version: &str) -> ApiError {

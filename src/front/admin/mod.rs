@@ -9,6 +9,7 @@ mod drift;
 mod index;
 mod process;
 mod serve;
+mod traffic;
 
 pub use access::{Access, TokenFile};
 pub use process::Facts;

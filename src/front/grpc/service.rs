@@ -116,7 +116,8 @@ impl GrpcInferenceService for Calls {
     async fn model_infer(&self, request: Request<ModelInferRequest>) -> Result<Response<ModelInferResponse>, Status> {
         let mut context = context(&request);
         let packed = is_packed(request.metadata());
-        let inferred = infer(&self.0, request.into_inner(), &mut context).await;
+        let (metadata, _, message) = request.into_parts();
+        let inferred = infer(&self.0, &metadata.into_headers(), message, &mut context).await;
         let inferred = inferred.map_err(|error| self.refuse(&error, &context))?;
         let mut response = Response::new(inferred.message);
         *response.metadata_mut() = MetadataMap::from_headers(inferred.headers);
@@ -132,7 +133,8 @@ impl GrpcInferenceService for Calls {
     ) -> Result<Response<Answers>, Status> {
         let context = context(&request);
         let packed = is_packed(request.metadata());
-        let mut response = Response::new(Answers::new(self.0.clone(), context, request.into_inner()));
+        let (metadata, _, requests) = request.into_parts();
+        let mut response = Response::new(Answers::new(self.0.clone(), context, metadata.into_headers(), requests));
         if !packed {
             response.disable_compression();
         }

@@ -6,6 +6,7 @@ use super::status::words;
 use super::write::truth;
 use crate::front::context::Context as Call;
 use crate::front::serve::Front;
+use hyper::HeaderMap;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ enum Place {
 pub struct Answers {
     front: Arc<Front>,
     call: Call,
+    headers: Arc<HeaderMap>,
     requests: Streaming<ModelInferRequest>,
     places: VecDeque<Place>,
     ended: bool,
@@ -35,8 +37,8 @@ pub struct Answers {
 }
 
 impl Answers {
-    pub fn new(front: Arc<Front>, call: Call, requests: Streaming<ModelInferRequest>) -> Self {
-        Self { front, call, requests, places: VecDeque::new(), ended: false, broken: None }
+    pub fn new(front: Arc<Front>, call: Call, headers: HeaderMap, requests: Streaming<ModelInferRequest>) -> Self {
+        Self { front, call, headers: Arc::new(headers), requests, places: VecDeque::new(), ended: false, broken: None }
     }
 
     fn take_in(&mut self, context: &mut Context<'_>) {
@@ -46,6 +48,7 @@ impl Answers {
                     self.places.push_back(Place::Running(Box::pin(answer(
                         self.front.clone(),
                         self.call.next(),
+                        self.headers.clone(),
                         request,
                     ))));
                 }
@@ -61,9 +64,14 @@ impl Answers {
 }
 
 /// A failure stays with its request: it is told in the message, and the stream goes on.
-async fn answer(front: Arc<Front>, mut call: Call, request: ModelInferRequest) -> ModelStreamInferResponse {
+async fn answer(
+    front: Arc<Front>,
+    mut call: Call,
+    headers: Arc<HeaderMap>,
+    request: ModelInferRequest,
+) -> ModelStreamInferResponse {
     let (id, model_name) = (request.id.clone(), request.model_name.clone());
-    match infer(&front, request, &mut call).await {
+    match infer(&front, &headers, request, &mut call).await {
         Ok(inferred) => {
             let mut message = inferred.message;
             message.parameters.insert("triton_final_response".to_owned(), truth(true));

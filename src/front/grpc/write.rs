@@ -7,14 +7,14 @@ use crate::front::ids::Ids;
 use crate::front::oip::{Parsed, chosen};
 use crate::front::raw;
 use crate::front::reply::ApiError;
-use crate::registry::Version;
+use crate::router::Routed;
 use crate::tensor::{DType, Data, Tensor};
 use bytes::Bytes;
 
 /// Writes the message: all outputs as raw bytes, or all as typed lists, never both. Sixteen-bit fractions
 /// have no typed list, so they make the answer raw.
 pub fn write(
-    version: &Version,
+    version: &Routed,
     outputs: &[Tensor],
     parsed: &Parsed,
     raw: bool,
@@ -30,6 +30,9 @@ pub fn write(
         ..ModelInferResponse::default()
     };
     message.parameters.insert("prediction_id".to_owned(), text(ids.prediction_text()));
+    if let Some(variant) = version.variant() {
+        message.parameters.insert("variant".to_owned(), text(variant));
+    }
     for (_, name, tensor) in chosen {
         let mut output = InferOutputTensor {
             name: name.to_owned(),

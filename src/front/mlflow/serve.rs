@@ -6,7 +6,7 @@ use crate::front::context::Context;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause, Reply};
 use crate::front::serve::{Front, Terms};
-use crate::registry::Version;
+use crate::router::Routed;
 use crate::tensor::Tensor;
 use crate::text;
 use hyper::HeaderMap;
@@ -22,7 +22,7 @@ enum Kind {
 impl Front {
     pub(in crate::front) async fn invoke(
         &self,
-        version: &Version,
+        version: &Routed,
         headers: &HeaderMap,
         incoming: &mut Incoming,
         context: &mut Context,

@@ -8,6 +8,7 @@ use crate::front::raw;
 use crate::front::reply::ApiError;
 use crate::json::{NonFinite, Number, write_data, write_str};
 use crate::registry::Version;
+use crate::router::Routed;
 use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -22,7 +23,7 @@ pub struct Written {
 }
 
 /// Writes the body: the outputs asked for, each as JSON or as raw bytes. The id is always answered.
-pub fn write(version: &Version, outputs: &[Tensor], parsed: &Parsed, ids: &Ids) -> Result<Written, ApiError> {
+pub fn write(version: &Routed, outputs: &[Tensor], parsed: &Parsed, ids: &Ids) -> Result<Written, ApiError> {
     let chosen = chosen(version, outputs, parsed)?;
     let binary = |wanted: &Wanted| wanted.binary.unwrap_or(parsed.parameters.binary_output);
     let tail: usize =
@@ -36,6 +37,10 @@ pub fn write(version: &Version, outputs: &[Tensor], parsed: &Parsed, ids: &Ids) 
     write_str(&mut out, parsed.id.as_deref().unwrap_or_else(|| ids.request_text()));
     out.extend_from_slice(b",\"parameters\":{\"prediction_id\":");
     write_str(&mut out, ids.prediction_text());
+    if let Some(variant) = version.variant() {
+        out.extend_from_slice(b",\"variant\":");
+        write_str(&mut out, variant);
+    }
     out.extend_from_slice(b"},\"outputs\":[");
     for (place, (wanted, name, tensor)) in chosen.iter().enumerate() {
         if place > 0 {

@@ -8,7 +8,7 @@ use crate::front::context::Context;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Reply};
 use crate::front::serve::{Front, accept_json};
-use crate::registry::Version;
+use crate::router::Routed;
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
@@ -18,7 +18,7 @@ const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream")
 impl Front {
     pub(in crate::front) async fn infer(
         &self,
-        version: &Version,
+        version: &Routed,
         headers: &HeaderMap,
         incoming: &mut Incoming,
         context: &mut Context,

@@ -4,6 +4,7 @@ use crate::engine::Extras;
 use crate::front::reply::{ApiError, Cause};
 use crate::json::{NonFinite, Number, write_element, write_nested, write_str};
 use crate::registry::Version;
+use crate::router::Routed;
 use crate::tensor::{Data, Tensor};
 
 /// NaN has no JSON form; people's parsers expect `null`.
@@ -14,12 +15,13 @@ const NAN: NonFinite = NonFinite::Null;
 /// Outputs that do not count those rows on their first axis (of a model without a batch axis, or
 /// of a detector that found nothing) are written whole.
 pub fn write(
-    version: &Version,
+    routed: &Routed,
     outputs: &[Tensor],
     extras: Extras,
     rows: usize,
     prediction_id: &str,
 ) -> Result<Vec<u8>, ApiError> {
+    let version: &Version = routed;
     let roles = &version.roles;
     let main = main(version, outputs)?;
     let mut out = Vec::with_capacity(192 + 24 * rows);
@@ -41,9 +43,13 @@ pub fn write(
         classes(&mut out, version);
     }
     others(&mut out, version, outputs, extras, rows);
-    for (name, text) in
-        [("model", version.model.as_str()), ("version", &version.name), ("prediction_id", prediction_id)]
-    {
+    for (name, text) in [
+        ("model", Some(version.model.as_str())),
+        ("version", Some(&*version.name)),
+        ("variant", routed.variant()),
+        ("prediction_id", Some(prediction_id)),
+    ] {
+        let Some(text) = text else { continue };
         out.extend_from_slice(b",\"");
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\":");

@@ -8,14 +8,14 @@ use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Reply};
 use crate::front::route::{Named, Task, V1};
 use crate::front::serve::{Front, Terms, accept_json};
-use crate::registry::Version;
+use crate::router::Routed;
 use crate::tensor::Tensor;
 use hyper::HeaderMap;
 
 impl Front {
     pub(in crate::front) async fn v1(
         &self,
-        version: &Version,
+        version: &Routed,
         task: Task,
         headers: &HeaderMap,
         incoming: &mut Incoming,

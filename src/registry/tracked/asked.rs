@@ -68,7 +68,7 @@ impl Tracked {
         if !found.is_empty() {
             return Ok(found);
         }
-        let aliases = self.manifest.aliases.iter().filter(|(_, number)| self.is_known(**number));
+        let aliases = self.aliases.iter().filter(|(_, number)| self.is_known(**number));
         Err(ControlError::UnknownVersion {
             model: self.name.to_string(),
             version: text::shorten(version.unwrap_or("latest"), 60),
@@ -77,7 +77,7 @@ impl Tracked {
     }
 
     fn number(&self, name: &str) -> Option<VersionNumber> {
-        let number = self.manifest.aliases.get(name).copied().or_else(|| name.parse().ok());
+        let number = self.aliases.get(name).copied().or_else(|| name.parse().ok());
         number.filter(|number| self.is_known(*number))
     }
 
@@ -98,7 +98,7 @@ impl Tracked {
             Versions::All => self.disk.keys().copied().collect(),
             Versions::These(list) => list.iter().copied().collect(),
         };
-        chosen.extend(self.manifest.aliases.values().copied());
+        chosen.extend(self.aliases.values().copied());
         chosen.retain(|number| self.disk.contains_key(number));
         chosen
     }

@@ -1,17 +1,41 @@
 //! The registry's thread and those who ask it for something.
 
-use super::Watcher;
-use crate::registry::control::{Answer, Command, ControlError, Controlled, Standing, Verb, Waiter};
+use super::{Registry, Watcher};
+use crate::registry::control::{Answer, Command, ControlError, Controlled, Direction, Message, Standing, Verb, Waiter};
+use crate::registry::directive::Directive;
 use crate::registry::events::Who;
 use crate::registry::settings::Control;
 use crate::registry::source::{ModelName, VersionNumber};
 use crate::registry::status::{State, VersionStatus};
 use crate::registry::version::Version;
 use crate::text;
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, bounded};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::oneshot;
+
+impl Registry {
+    /// Loads or unloads a version, or where none is named those that `model.toml` wants, and waits
+    /// until that is done, has failed, or has taken as long as a caller is let wait.
+    pub async fn control(&self, verb: Verb, model: &str, version: Option<&str>) -> Result<Controlled, ControlError> {
+        let (answer, answered) = oneshot::channel();
+        let (model, version) = (model.to_owned(), version.map(str::to_owned));
+        // A registry that has stopped drops the command, and with it the answer.
+        let _ = self.commands.send(Message::Control(Command { verb, model, version, answer }));
+        answered.await.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    /// Puts the wishes for a model into force; returns when they are published. Blocks, if only for as
+    /// long as a look at the disk may take.
+    pub fn direct(&self, model: &str, directive: Directive) {
+        let (done, published) = bounded(1);
+        let direction = Direction { model: model.to_owned(), directive, done };
+        let _ = self.commands.send(Message::Direct(Box::new(direction)));
+        // A registry that has stopped publishes nothing any more, and drops the channel.
+        let _ = published.recv();
+    }
+}
 
 impl Watcher {
     /// Takes a request in after a look at the disk, so that it speaks of what lies there now.
@@ -36,6 +60,19 @@ impl Watcher {
         // An idle version is let go of now, and its caller need not wait for the next round.
         self.reap();
         Some(next_look)
+    }
+
+    /// Publishes what the traffic control wants.
+    pub(super) fn direct(&mut self, direction: Direction) {
+        let Direction { model, directive, done } = direction;
+        let found = self.models.iter_mut().find(|(name, _)| name.as_str() == model);
+        if let Some((_, (tracked, _))) = found {
+            tracked.direct(directive.clone());
+        }
+        self.directives.insert(model, directive);
+        self.order();
+        self.publish(Who::Api);
+        let _ = done.send(());
     }
 
     fn accept(&mut self, command: &Command) -> Result<(ModelName, BTreeSet<VersionNumber>), ControlError> {
