@@ -75,9 +75,9 @@ impl Routed {
         let (Some((to, cells)), Some(routing)) = (&self.assigned, &self.routing) else { return };
         let error = status != 200;
         if error {
-            cells.bad.add(1)
+            cells.bad.add(1);
         } else {
-            cells.good.add(1)
+            cells.good.add(1);
         }
         let slow_over = routing.live.stage.as_ref().and_then(|stage| stage.slow_over);
         let glance = self.glance.get().copied().unwrap_or_default();

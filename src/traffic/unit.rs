@@ -75,7 +75,7 @@ impl From<JsonError> for Stop<'_> {
 }
 
 /// Follows the parts; whatever is at their end stops the walk.
-fn walk<'a, 'p>(reader: &mut Reader<'a>, parts: &mut dyn Iterator<Item = &'p str>) -> Result<(), Stop<'a>> {
+fn walk<'a>(reader: &mut Reader<'a>, parts: &mut dyn Iterator<Item = &str>) -> Result<(), Stop<'a>> {
     let kind = reader.peek()?;
     let Some(part) = parts.next() else { return Err(Stop::Found(value(reader, kind)?)) };
     match kind {
@@ -97,7 +97,7 @@ fn walk<'a, 'p>(reader: &mut Reader<'a>, parts: &mut dyn Iterator<Item = &'p str
 }
 
 /// What lies beside the way that was taken is not looked at any more.
-fn below<'a, 'p>(reader: &mut Reader<'a>, parts: &mut dyn Iterator<Item = &'p str>) -> Result<(), Stop<'a>> {
+fn below<'a>(reader: &mut Reader<'a>, parts: &mut dyn Iterator<Item = &str>) -> Result<(), Stop<'a>> {
     walk(reader, parts)?;
     Err(Stop::Found(None))
 }
