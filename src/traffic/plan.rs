@@ -20,7 +20,7 @@ pub struct Arm {
     pub weight: u32,
 }
 
-/// The slots of a layer that an experiment owns: `start..end` of [`LAYER_SLOTS`].
+/// The slots of a layer that an experiment owns: `start..end` of a thousand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
     pub name: String,
