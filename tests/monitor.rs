@@ -3,7 +3,7 @@
 mod common;
 
 use common::client::{Client, Request};
-use common::garden::Garden;
+use common::garden::{self, Garden};
 use common::{Server, good};
 use serde_json::{Value, json};
 use tidegate::monitor::collect::View;
@@ -201,6 +201,37 @@ fn drift_is_told_as_json_and_as_a_page() {
     let report = good("drift", &server.admin().ask(&Request::get("/api/models/diabetes/drift?window=5m")));
     assert_eq!(report["reference"]["kind"], "window");
     drop(client);
+    server.stop();
+}
+
+#[test]
+fn a_profile_names_the_columns_and_a_new_one_is_taken() {
+    let (garden, aside) = (Garden::new(), Garden::new());
+    let profile = |lines: &str| {
+        let data = aside.path("train.csv");
+        std::fs::write(&data, lines).expect("written");
+        let run = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"))
+            .args(["profile".as_ref(), data.as_os_str(), "--out".as_ref(), aside.path("reference.json").as_os_str()])
+            .output()
+            .expect("it runs");
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        std::fs::read(aside.path("reference.json")).expect("a profile")
+    };
+    let csv = std::fs::read_to_string(common::models().join("diabetes/1/reference.csv")).expect("a reference");
+    let first = profile(&csv);
+    garden.plant("diabetes/1", "m/1");
+    garden.write("m/1/reference.json", &first);
+    let server = garden.serve();
+    let view = server.view("m", "1");
+    assert_eq!(view.columns[0].name, "age");
+    assert!(view.baseline.sides[0].is_some(), "{:?}", view.baseline.notes);
+    let generation = || garden::lines(&server, "m", "1").iter().filter_map(|line| line["generation"].as_u64()).max();
+    let before = generation();
+    let half: Vec<&str> = csv.lines().take(120).collect();
+    let second = profile(&half.join("\n"));
+    garden.write("m/1/reference.json", &second);
+    garden::until("the new reference is taken", || (generation() > before).then_some(()));
+    drop(view);
     server.stop();
 }
 

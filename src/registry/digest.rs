@@ -1,6 +1,12 @@
 //! The digest by which a version's content is told from another's.
 
 use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Bytes of a file in memory at a time.
+const PIECE: usize = 64 << 10;
 
 /// SHA-256 over files' names and contents, one file after the other.
 #[derive(Clone, Default)]
@@ -13,6 +19,21 @@ impl Digests {
         self.0.update(name.as_bytes());
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
+    }
+
+    /// Adds a file that need not fit into memory, piece by piece.
+    pub fn add_file(&mut self, name: &str, path: &Path) -> std::io::Result<()> {
+        let mut content = Sha256::new();
+        let mut file = File::open(path)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                read => content.update(&piece[..read]),
+            }
+        }
+        self.add(name, &content.finalize());
+        Ok(())
     }
 
     /// The digest of what was added up to now, in hexadecimal.

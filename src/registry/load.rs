@@ -13,7 +13,7 @@ use crate::batcher::{Cost, Lane, Pool, Work};
 use crate::engine::cache::{Cache, Place};
 use crate::engine::conformance::{self, Case, Closeness};
 use crate::engine::{self, Dim, Format, Loaded, Prepared, RunError, Session, Signature, golden, tabular};
-use crate::monitor::{Monitor, Subject};
+use crate::monitor::{Monitor, Subject, reference};
 use crate::sync::memory;
 use crate::tensor::{Data, Tensor};
 use std::io::Read;
@@ -184,7 +184,8 @@ impl Files {
             golden: found.golden_file().map(read).transpose()?,
             header: match found.reference_file() {
                 Some(file) if file.name.ends_with(".csv") => csv_header(&read_start(file)?),
-                _ => Vec::new(),
+                Some(file) => reference::input_names(&file.path),
+                None => Vec::new(),
             },
             model_digest: String::new(),
             digest: String::new(),
@@ -202,6 +203,10 @@ impl Files {
         let model_digest = digests.now();
         digests.add("golden", golden);
         digests.add("header", header.as_bytes());
+        if let Some(file) = found.reference_file() {
+            let unreadable = |error| LoadFailure::Unreadable(format!("cannot read {}: {error}", file.name));
+            digests.add_file(&file.name, &file.path).map_err(unreadable)?;
+        }
         Ok(Self { model_digest, digest: digests.now(), ..files })
     }
 }

@@ -40,6 +40,24 @@ pub trait Sink {
     fn read(&mut self, bytes: u64);
 }
 
+/// Takes the names of columns and none of their values.
+#[derive(Debug, Default)]
+pub struct Names(pub Vec<String>);
+
+impl Sink for Names {
+    fn column(&mut self, name: &str) -> Result<Option<usize>, Fault> {
+        // A Parquet file tells them once for each group of rows.
+        if !self.0.iter().any(|known| known == name) {
+            self.0.push(name.to_owned());
+        }
+        Ok(None)
+    }
+
+    fn cell(&mut self, _: usize, _: Cell<'_>) {}
+
+    fn read(&mut self, _: u64) {}
+}
+
 /// How a file is written, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -1,7 +1,7 @@
 //! Parquet: every type that stands for a number or a text, nulls, several row groups, damage.
 
 use super::{built, built_by, categorical, numeric, refused, sample};
-use crate::monitor::reference::Choice;
+use crate::monitor::reference::{Choice, input_names};
 use ::parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray, FixedLenByteArrayType, FloatType,
     Int32Type, Int64Type,
@@ -63,6 +63,8 @@ fn every_type_is_read_as_what_it_stands_for() {
     let file = sample("x.parquet", table());
     let built = built_by(&file, &Choice::default()).expect("a good file");
     assert_eq!(built.notes, ["columns of lists or objects are left out: tags"]);
+    let columns = built.profile.columns.iter().map(|column| column.name.as_str());
+    assert_eq!(input_names(&file.path), columns.chain(["tags"]).collect::<Vec<_>>());
     let profile = &built.profile;
     assert_eq!(profile.rows, 4);
     let range = |name: &str| {
