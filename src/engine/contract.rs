@@ -1,6 +1,6 @@
 //! The contract between a model and whoever runs it.
 
-use super::{Extras, Signature, Words};
+use super::{Extras, Lowered, Signature, Words};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
@@ -35,6 +35,11 @@ pub trait Prepared: Send + Sync {
     fn words(&self, column: usize) -> Option<&Words> {
         let _ = column;
         None
+    }
+
+    /// The model as a device can run it, or why it has no such form.
+    fn lower(&self) -> Result<Lowered, String> {
+        Err("its engine has no form for a device".into())
     }
 }
 

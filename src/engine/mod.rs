@@ -12,6 +12,7 @@ mod contract;
 mod extras;
 mod format;
 pub mod golden;
+pub mod lowered;
 pub mod onnx;
 mod signature;
 pub mod tabular;
@@ -22,4 +23,5 @@ pub use contract::{Asked, Choice, LoadError, Loaded, Origin, Prepared, RunError,
 pub use extras::Extras;
 pub use format::{Format, Options, import};
 pub use signature::{BatchAxis, Dim, InputError, Signature, TensorSpec};
+pub use lowered::Lowered;
 pub use words::{Unknown, Words};

@@ -11,6 +11,7 @@ mod kept;
 mod lightgbm;
 mod lines;
 mod link;
+mod lower;
 mod model;
 mod names;
 mod session;
