@@ -54,14 +54,22 @@ pub enum NumberSet {
 /// What a leaf's payload says.
 pub enum Leaves {
     /// The weight itself, as `f32`, for the target of its tree.
-    Inline { targets: Vec<u32> },
+    Inline {
+        targets: Vec<u32>,
+    },
     /// The place of the weight, for the target of its tree.
-    Table { weights: Vec<f64>, targets: Vec<u32> },
+    Table {
+        weights: Vec<f64>,
+        targets: Vec<u32>,
+    },
     /// The place of a row of weights, one for each target.
     Rows(Vec<f64>),
     NarrowRows(Vec<f32>),
     /// The place of a range of votes.
-    Sparse { ranges: Vec<[u32; 2]>, votes: Vec<Vote> },
+    Sparse {
+        ranges: Vec<[u32; 2]>,
+        votes: Vec<Vote>,
+    },
 }
 
 /// A weight for a target.
@@ -110,7 +118,10 @@ pub enum HeadKind {
 pub enum Link {
     None,
     /// `1 / (1 + exp(min(-scale x, limit)))`
-    Sigmoid { scale: f64, limit: f64 },
+    Sigmoid {
+        scale: f64,
+        limit: f64,
+    },
     Exp,
     Log1pExp,
     SignedSquare,

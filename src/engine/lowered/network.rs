@@ -21,15 +21,22 @@ pub struct Layer {
 pub enum Activation {
     None,
     Relu,
-    LeakyRelu { alpha: f32 },
+    LeakyRelu {
+        alpha: f32,
+    },
     Sigmoid,
     Tanh,
-    Elu { alpha: f32 },
+    Elu {
+        alpha: f32,
+    },
     Gelu,
     GeluTanh,
     Softplus,
     Silu,
-    Clip { low: f32, high: f32 },
+    Clip {
+        low: f32,
+        high: f32,
+    },
     /// Over the row.
     Softmax,
     LogSoftmax,

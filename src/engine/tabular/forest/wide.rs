@@ -139,11 +139,8 @@ impl Wide {
 
     /// The nodes as a device reads them.
     pub fn lower(&self) -> Vec<lowered::WideNode> {
-        let node = |node: &WideNode| lowered::WideNode {
-            number: node.number,
-            column: node.column,
-            distance: node.distance,
-        };
+        let node =
+            |node: &WideNode| lowered::WideNode { number: node.number, column: node.column, distance: node.distance };
         self.nodes.iter().map(node).collect()
     }
 

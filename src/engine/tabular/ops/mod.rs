@@ -13,10 +13,10 @@ mod table;
 mod text;
 
 use crate::engine::cache::Place;
+use crate::engine::lowered::Head;
 use crate::engine::onnx::{Attributes, Node};
 use crate::engine::tabular::forest::Forest;
 use crate::engine::tabular::row::{Assemble, Columns, Operand};
-use crate::engine::lowered::Head;
 use crate::engine::{Origin, RunError};
 use crate::tensor::{DType, Tensor};
 use operands::{floats, matrix, one, operand, tensor, two};

@@ -1,11 +1,11 @@
 //! A program as tables for a device: trees, and before them at most the step that makes rows.
 
 use super::{Plan, Program, Source, Step};
+use crate::engine::RunError;
 use crate::engine::lowered::{Body, Ends, Lowered, Raw, Rows};
 use crate::engine::tabular::forest::{Entrance, one_table};
 use crate::engine::tabular::ops::Labels;
 use crate::engine::tabular::row::Gather;
-use crate::engine::RunError;
 use crate::tensor::{DType, Data, Tensor};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -158,4 +158,3 @@ impl Ends for Answers {
         self.outputs.iter().map(result).collect()
     }
 }
-
