@@ -210,6 +210,8 @@ struct Network {
 // One layer as a kernel of its own, for networks too large for the above. Grid: (tiles of rows, tiles
 // of outputs). Each element is summed over the inputs in ascending order with fused multiply-adds, from
 // the bias on, as the whole-network kernel does: both give the same bits. Softmaxes are `softmax_rows`.
+enum { DENSE_ROWS = 32, DENSE_OUTPUTS = 64 };  // of a tile
+
 struct Dense {
     const u32* count;
     const float* from;
