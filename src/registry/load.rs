@@ -83,8 +83,13 @@ fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Resul
     let merge = may_merge(&loaded, &sample, &mut notes);
     let many = (COST_ELEMENTS / row.max(1)).clamp(2, COST_ROWS);
     let cost = measure(prepared, &sample, merge.then_some(many), &mut notes)?;
-    let loaded =
-        super::device::place(loaded, (files.format, &files.model), manifest.gpu, tools.device, (&sample, &cases))?;
+    let loaded = super::device::place(
+        loaded,
+        (files.format, &files.model),
+        (manifest.gpu, manifest.precision),
+        tools.device,
+        (&sample, &cases),
+    )?;
     let trial = if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample };
     let work = Work { model: loaded.model.clone(), cost, merge, trial };
     let mut limits = manifest.lane(&settings.batching);

@@ -3,7 +3,7 @@
 use super::slot::Serving;
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
-use crate::engine::device::Use;
+use crate::engine::device::{Precision, Use};
 use crate::engine::{Extras, Options};
 use crate::monitor::ModelSettings as Monitor;
 use crate::monitor::contract::{Mode, Rules};
@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "batching.deadline",
     "instances.count",
     "device.gpu",
+    "device.precision",
     "input.columns",
     "input.mode",
     "input.rules.*",
@@ -96,6 +97,8 @@ pub struct Manifest {
     pub options: Options,
     /// Whether it may, or must, run on a GPU too.
     pub gpu: Use,
+    /// What its networks are computed in there.
+    pub precision: Precision,
     pub card: Card,
     /// The plan in force where none is given otherwise.
     pub traffic: Option<Arc<traffic::Plan>>,
@@ -164,6 +167,7 @@ struct Instances {
 #[serde(default)]
 struct DeviceTable {
     gpu: Use,
+    precision: Precision,
 }
 
 #[derive(Default, Deserialize)]
@@ -293,6 +297,7 @@ impl Manifest {
             batching: file.batching,
             instances: file.instances.count,
             gpu: file.device.gpu,
+            precision: file.device.precision,
             columns: file.input.columns,
             mode: file.input.mode,
             rules: file.input.rules,
