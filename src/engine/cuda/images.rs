@@ -57,7 +57,7 @@ macro_rules! image {
     };
 }
 
-const IMAGES: [Image; 7] = [
+static IMAGES: [Image; 7] = [
     image!(7, 5, "sm_75.cubin"),
     image!(8, 0, "sm_80.cubin"),
     image!(8, 6, "sm_86.cubin"),
