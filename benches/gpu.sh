@@ -19,7 +19,7 @@
 #   answers FILE        the first output of type FP32 for all golden rows, as raw floats
 #   run ROWS MILLIS     nanoseconds of a call, host to host: median over batches that rotate through the golden rows
 #   device ROWS         nanoseconds of a batch by the device's clock, copies included; 0 on the CPU
-#   conformance         the suite that every engine has to pass, on the device
+#   conformance         the suite that every engine has to pass, with the model that is loaded
 #   forests SEED COUNT  random forests with NaN, infinities and values equal to thresholds: leaves, sums and
 #                       answers on the device against the CPU's
 #   small               every kernel on small shapes, once: what the sanitizers run

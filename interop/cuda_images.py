@@ -10,7 +10,7 @@ registers, so that a multiprocessor holds as many blocks of 256 threads as it wa
 beside the images, has what was found, and the digest of every source.
 
 The compiler is NVRTC of CUDA 12.9: its images run on every driver from CUDA 12.0 on. It comes from
-interop/requirements.txt; where it is missing a virtual environment is made in target/interop. Needs Python 3.11
+interop/cuda.txt; where it is missing a virtual environment is made in target/interop. Needs Python 3.11
 or later.
 """
 
@@ -38,9 +38,8 @@ except ImportError:
     python = WORK / "cuda" / "bin" / "python"
     if Path(sys.executable) == python:
         raise
-    pins = [line for line in (ROOT / "interop/requirements.txt").read_text().split() if line.startswith(PACKAGE)]
     subprocess.run([sys.executable, "-m", "venv", WORK / "cuda"], check=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *pins], check=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", ROOT / "interop/cuda.txt"], check=True)
     os.execv(python, [python, *sys.argv])
 
 # The last one is text, which drivers compile for devices that are newer than all images.

@@ -35,9 +35,12 @@ def visits(model: Model) -> float:
     return sum(estimator.tree_.decision_path(model.rows[:256]).sum() / 256 - 1 for estimator in estimators)
 
 
-def measured() -> Floors:
+def measured() -> Floors | None:
+    """None where PyTorch finds no GPU."""
     import torch
 
+    if not torch.cuda.is_available():
+        return None
     torch.backends.cuda.matmul.allow_tf32 = False
     one = torch.zeros(1, device="cuda")
     graph = torch.cuda.CUDAGraph()

@@ -78,17 +78,21 @@ def facts() -> None:
 # ---- Checks -----------------------------------------------------------------------------------------------------
 
 def check(options) -> bool:
-    """The suite of every engine, and leaves of random forests."""
-    count = 30 if options.quick else 300
+    """Random forests, and for each model the suite that every engine has to pass."""
+    names, count = (["rf100", "mlp"], 30) if options.quick else (list(MAKERS), 300)
+    orders = {"random forests": [f"forests {options.seed} {count}"]}
+    for name in names:
+        orders[f"conformance, {name}"] = [f"load {make(name, PLACE / 'models').place} {options.device}", "conformance"]
     holds = True
     print("\nChecks on the device:\n")
-    for line in ("conformance", f"forests {options.seed} {count}"):
+    for name, lines in orders.items():
         ours = Ours(options.bench)
         try:
-            print(f"- {line}: {ours.ask(line)}")
+            said = [ours.ask(line) for line in lines]
+            print(f"- {name}: {said[-1]}")
         except RuntimeError as error:
             holds = False
-            print(f"- {line}: FAILED: {error}")
+            print(f"- {name}: FAILED: {error}")
         ours.end()
     return holds
 
@@ -132,9 +136,8 @@ class OursHere:
 def bench(options) -> bool:
     names = ["rf100", "mlp"] if options.quick else list(MAKERS)
     batches = BATCHES[::2] if options.quick else BATCHES
-    floors = None
-    if options.device != "cpu":
-        floors = floor.measured()
+    floors = floor.measured()
+    if floors:
         print(f"\nThis machine: an empty dispatch {floors.dispatch_us:.1f} us, bus {floors.bus / 1e9:.0f} GB/s, cache "
               f"{floors.cache / 1e9:.0f} GB/s, fp32 {floors.flops / 1e12:.0f} TFLOP/s.")
     losses = []

@@ -117,7 +117,7 @@ plain! {
         single: u32,
         threshold: f32,
         row_tile: u32,
-        unused: u32,
+        exact: u32,
     }
 
     struct Layer {

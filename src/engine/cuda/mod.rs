@@ -10,12 +10,13 @@
 //! faster ([`cost`]), or anything fails, the CPU computes ([`model`]).
 //!
 //! Trees end on the same leaves as on the CPU and their votes are added in the same order in double
-//! precision, so scores are the CPU's to the bit; exponentials of a link may differ in the last place
-//! of a double. A row's answer does not depend on its batch.
+//! precision, or in another one where no sum can be rounded ([`exact`]), so scores are the CPU's to
+//! the bit; exponentials of a link may differ in the last place of a double. A row's answer does not depend on its batch.
 
 mod abi;
 mod cost;
 mod driver;
+mod exact;
 mod health;
 mod images;
 mod measure;

@@ -215,7 +215,7 @@ fn finish(tables: &ForestTables, forest: &Forest, places: &Places) -> Launch {
         single,
         threshold,
         row_tile,
-        unused: 0,
+        exact: u32::from(tables.exact),
     });
     let dim = Dim { x: places.capacity.div_ceil(row_tile), y: 1, threads: THREADS, shared: 0 };
     Launch { kernel: Kernel::Finish, dim, parameter }

@@ -2,6 +2,7 @@
 
 use super::abi::{self, Address};
 use super::driver::{Context, CudaError, DeviceMemory};
+use super::exact::sums_exactly;
 use crate::engine::lowered::{
     Activation, Body, Column, Forest, Layer, Leaves, Lowered, Network, Nodes, NumberSet, Stage, Tree,
 };
@@ -36,6 +37,8 @@ pub struct ForestTables {
     pub form: NodeForm,
     pub leaves: LeafTables,
     pub base: Address,
+    /// Votes may be added in any order.
+    pub exact: bool,
 }
 
 /// What is particular to a form of nodes.
@@ -179,6 +182,7 @@ impl Upload<'_> {
             form,
             leaves: self.leaves(&forest.leaves, forest.targets)?,
             base: self.of(&forest.base)?,
+            exact: sums_exactly(forest),
         })
     }
 

@@ -97,21 +97,22 @@ Answer answer(const Finish& f, std::vector<double> margins) {
     }
 }
 
-double weight_of(Random& random) {
-    // Small halves too: they tie, and cancel.
-    return random.chance(0.5) ? (double)random.below(5) / 2 - 1 : random.around_zero();
+double weight_of(Random& random, bool exact) {
+    // Small halves too: they tie, and cancel. And their sums are exact.
+    return exact || random.chance(0.5) ? (double)random.below(5) / 2 - 1 : random.around_zero();
 }
 
 Model any_model(Random& random) {
     Model model;
     Finish& f = model.finish;
     f.form = random.below(5);
+    f.exact = random.below(2);
     model.trees = random.between(1, random.chance(0.3) ? 900 : 60);
     model.targets = random.chance(0.5) ? 1 : random.between(2, random.chance(0.1) ? 300 : 9);
     model.payloads = random.between(1, 50);
     const bool rows = f.form == FORM_ROWS || f.form == FORM_NARROW_ROWS;
     for (u32 at = 0; at < model.payloads * (rows ? model.targets : 1); at++) {
-        const double weight = weight_of(random);
+        const double weight = weight_of(random, f.exact);
         model.weights.push_back(f.form == FORM_INLINE || f.form == FORM_NARROW_ROWS ? (float)weight : weight);
     }
     for (u32 tree = 0; tree < model.trees; tree++) {
@@ -120,7 +121,7 @@ Model any_model(Random& random) {
     for (u32 at = 0; at < model.payloads; at++) {
         std::vector<Vote> votes;
         for (u32 i = random.below(4); i > 0; i--) {
-            votes.push_back({weight_of(random), random.below(model.targets), 0});
+            votes.push_back({weight_of(random, false), random.below(model.targets), 0});
         }
         model.votes.push_back(votes);
     }

@@ -145,6 +145,7 @@ struct Finish {
     u32 single;             // HEAD_NATIVE: the linked scores are rounded to float before the label is found
     float threshold;        // HEAD_ONE_SIDED, HEAD_COMPLEMENT: a score above it is class 1
     u32 row_tile;           // rows of a block
+    u32 exact;              // no sum of votes is ever rounded: they may be added in any order
 };
 enum { FORM_INLINE = 0, FORM_TABLE = 1, FORM_ROWS = 2, FORM_NARROW_ROWS = 3, FORM_SPARSE = 4 };
 enum { AGGREGATE_SUM = 0, AGGREGATE_AVERAGE = 1, AGGREGATE_MIN = 2, AGGREGATE_MAX = 3 };

@@ -1,5 +1,6 @@
 // From leaves to answers. Each score is summed by one thread in the order of the trees, in `double`,
-// as ../../tabular/forest/score.rs does: the margins are the CPU's to the bit.
+// as ../../tabular/forest/score.rs does: the margins are the CPU's to the bit. Where the votes are such
+// that no sum is rounded (../exact.rs), many threads share a score, to the same bits.
 //
 // The additions wait for each other, the votes do not: all threads of the block fetch votes, some
 // chunks of them ahead, and those that add find them in shared memory.
@@ -97,6 +98,33 @@ DEVICE void add_scores(const Finish& f, Tile tile, u32 first, double (&staged)[2
     }
 }
 
+// The same where the order does not matter: what is exact comes to the same bits in every order. The
+// threads beyond the scores take a share of the votes each, and the shares are added pair by pair.
+DEVICE void add_exact_scores(const Finish& f, Tile tile, u32 first, double (&shares)[CHUNK]) {
+    const u32 adders = smaller(blockDim.x, tile.rows * f.targets - first);
+    const u32 lanes = blockDim.x / adders, lane = threadIdx.x / adders;
+    const Score score = score_of(f, tile, first + threadIdx.x - lane * adders);
+    // Threads that are left over have no share.
+    const u32 votes = lane < lanes ? score.votes : 0;
+    double sum = 0.0;
+#pragma unroll 4
+    for (u32 nth = lane; nth < votes; nth += lanes) {
+        sum += vote(f, score.row, score.target, nth);
+    }
+    shares[threadIdx.x] = sum;
+    for (u32 left = lanes; left > 1;) {
+        const u32 half = (left + 1) / 2;
+        __syncthreads();
+        if (lane + half < left) {
+            shares[threadIdx.x] += shares[threadIdx.x + half * adders];
+        }
+        left = half;
+    }
+    if (lane == 0) {
+        put_margin(f, score, shares[threadIdx.x]);
+    }
+}
+
 // A score whose leaves have as many votes as they like.
 DEVICE double sparse_sum(const Finish& f, const Score& score) {
     double sum = 0.0;
@@ -129,7 +157,9 @@ extern "C" __global__ void __launch_bounds__(FINISH_THREADS, 3) finish(const Fin
     const u32 scores = tile.rows * f.targets;
     u32 side = 0;
     for (u32 first = 0; first < scores; first += blockDim.x) {
-        if (f.form != FORM_SPARSE) {
+        if (f.form != FORM_SPARSE && f.exact) {
+            add_exact_scores(f, tile, first, staged[0]);
+        } else if (f.form != FORM_SPARSE) {
             add_scores(f, tile, first, staged, side);
         } else if (first + threadIdx.x < scores) {
             const Score score = score_of(f, tile, first + threadIdx.x);
