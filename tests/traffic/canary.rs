@@ -5,6 +5,7 @@ use crate::common::garden::{Garden, until};
 use crate::{CUSTOMER, TRAFFIC, answered, put, serve};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tidegate::traffic::stat::log_ledger;
 
 fn plan(steps: &[(u32, u64)]) -> Value {
     let steps =
@@ -56,18 +57,19 @@ fn a_canary_that_fails_is_rolled_back_within_a_second() {
     put(&server, "PUT", TRAFFIC, plan(&[(5000, 1_000_000)]));
     let mut client = server.client();
     let mut ask = || client.ask(&Request::post("/models/churn/predict", CUSTOMER)).status;
-    let mut refused = 0;
-    let mut last_refusal = Instant::now();
+    // Half of the traffic is the canary's, and it refuses all of it: the guard trips when that many
+    // refusals, and none of the champion's, are no chance any more.
+    let limit = -(0.001_f64 * 0.5).ln();
+    let (mut refused, mut tripped) = (0, None);
     until("the rollback", || {
-        if ask() != 200 {
-            refused += 1;
-            last_refusal = Instant::now();
+        refused += u64::from(ask() != 200);
+        if log_ledger(refused, refused, 0.5) >= limit {
+            let tripped: &Instant = tripped.get_or_insert_with(Instant::now);
+            assert!(tripped.elapsed() < Duration::from_secs(1), "not back a second after {refused} refusals");
         }
-        // The e-value is above its limit after a dozen refusals of the canary and none of the champion.
-        assert!(refused < 30 || last_refusal.elapsed() < Duration::from_secs(1), "{refused} refused");
         canary(&server).is_null().then_some(())
     });
-    assert!(refused > 5, "{refused}");
+    assert!(tripped.is_some(), "{refused} refusals are no harm yet");
     assert!((0..50).all(|_| ask() == 200), "the champion answers all again");
     let shown = put(&server, "GET", TRAFFIC, "");
     assert!(shown["status"]["last_canary"].as_str().expect("words").starts_with("rolled back: errors"), "{shown}");

@@ -11,6 +11,7 @@ mod load;
 mod shadow;
 mod shell;
 mod split;
+mod sticky;
 
 use common::client::{Client, Reply, Request};
 use common::{Server, json, models};
