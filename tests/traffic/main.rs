@@ -12,6 +12,7 @@ mod shadow;
 mod shell;
 mod split;
 mod sticky;
+mod webhook;
 
 use common::client::{Client, Reply, Request};
 use common::{Server, json, models};

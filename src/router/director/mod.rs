@@ -6,11 +6,13 @@
 
 mod change;
 mod file;
+mod gate;
 mod layers;
 mod ramp;
 mod run;
 mod state;
 mod store;
+mod webhook;
 
 pub use change::{Change, ChangeError};
 

@@ -2,9 +2,11 @@
 
 use super::change::{Change, ChangeError, Next, View};
 use super::file::Watched;
+use super::gate::Asked;
 use super::ramp::Running;
 use super::state::{ModelState, State};
 use super::store::Store;
+use super::webhook::Caller;
 use super::{Changed, Message, Settings, Terms, layers};
 use crate::registry::{Directive, Event, Registry, Side, Slot, VersionNumber, What, Who};
 use crate::text;
@@ -55,7 +57,7 @@ fn live(name: &str, model: &ModelState, before: Option<&Live>) -> Result<Option<
     let Some(plan) = &model.desired.plan else { return Ok(None) };
     let stage = model.ramp.as_ref().zip(plan.canary.as_ref()).map(|(ramp, canary)| Stage {
         control: ramp.control.clone(),
-        weight: canary.weight(ramp.progress.step),
+        weight: ramp.progress.weight(canary),
         slow_over: ramp.progress.slow_over.map(Duration::from_nanos),
     });
     Live::new(name, plan.clone(), stage, before).map(Arc::new).map(Some)
@@ -75,6 +77,9 @@ pub struct Desk {
     file: Option<Watched>,
     pub(super) lives: BTreeMap<String, Arc<Live>>,
     pub(super) ramps: BTreeMap<String, Running>,
+    /// What is known of the webhooks of canaries.
+    pub(super) gates: BTreeMap<String, Asked>,
+    pub(super) caller: Caller,
     /// Versions that a change waits for.
     staged: BTreeMap<String, BTreeSet<VersionNumber>>,
     store: Store,
@@ -84,13 +89,17 @@ pub struct Desk {
 impl Desk {
     pub fn new(start: Start, store: Store, registry: Arc<Registry>) -> Self {
         let Start { state, file, lives } = start;
-        Self { state, file, lives, ramps: BTreeMap::new(), staged: BTreeMap::new(), store, registry }
+        let goes_on = state.models.iter().filter(|(_, model)| model.ramp.is_some());
+        let ramps = goes_on.map(|(name, _)| (name.clone(), Running::at(lives.get(name)))).collect();
+        let (gates, staged, caller) = (BTreeMap::new(), BTreeMap::new(), Caller::new());
+        Self { state, file, lives, ramps, gates, caller, staged, store, registry }
     }
 
     pub(super) fn work(mut self, stopped: &Receiver<()>, asked: &Receiver<Message>) {
-        let ticks = tick(TICK);
+        let (ticks, told) = (tick(TICK), self.caller.told.clone());
         loop {
             select! {
+                recv(told) -> told => told.into_iter().for_each(|told| self.hear(told)),
                 recv(stopped) -> _ => return self.keep_counts(),
                 recv(asked) -> message => match message {
                     Ok(message) => self.obey(message),
@@ -164,6 +173,7 @@ impl Desk {
     /// Puts a worked-out change into force: on disk first, then for the requests, then in the log.
     pub(super) fn put(&mut self, model: &str, next: Next, who: Who, note: Option<String>) -> Result<(), ChangeError> {
         let before = self.model(model);
+        let counts = before.ramp.as_ref().map(|ramp| self.counted(model, ramp)).unwrap_or_default();
         let live = live(model, &next.state, self.lives.get(model).map(AsRef::as_ref))?;
         let mut state = self.state.clone();
         state.models.insert(model.to_owned(), next.state.clone());
@@ -175,6 +185,7 @@ impl Desk {
         }
         self.begin_ramp(model, before.ramp.as_ref());
         self.direct(model);
+        self.tell_webhooks(model, [&before, &next.state], next.what, counts);
         let sides = [&before, &next.state].map(|state| Some(Side::Traffic(state.desired.document())));
         let [before, after] = sides;
         let event = Event { note, ..Event::now(who, next.what, model, before, after) };
