@@ -124,7 +124,7 @@ def seen(server) -> int:
 @row("shadows", 240)
 def shadows(stage: Stage, report) -> None:
     plant(stage.garden())
-    server = stage.serve(stage.garden())
+    server = stage.serve(stage.garden(), "--state", str(stage.folder / "state"))
     seconds, rounds = stage.of((1, 1), (5, 5))
     report.done = (
         f"1,000 requests/s over 32 connections; in {rounds} turns of {seconds} s each: no shadow, one that is 100 times "

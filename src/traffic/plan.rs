@@ -5,6 +5,7 @@ use super::hash::{BUCKETS, Hash};
 use super::layout::Layout;
 use super::unit::Sticky;
 use crate::traffic::canary;
+use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -141,12 +142,11 @@ impl Plan {
         })
     }
 
-    /// Whether counts of the one go on in the other: the same arms, dealt in the same way.
-    pub fn is_same_experiment(&self, other: &Self) -> bool {
-        let names = |plan: &Self| plan.split.iter().map(|arm| arm.name.clone()).collect::<Vec<_>>();
-        names(self) == names(other)
-            && (&self.sticky, self.hash, &self.salt, self.phase)
-                == (&other.sticky, other.hash, &other.salt, other.phase)
+    /// How units are dealt, whatever the weights are: counts go on as long as this, and the names of
+    /// the arms, are the same.
+    pub fn dealing(&self) -> Value {
+        let sticky = self.sticky.as_ref().map(Sticky::document);
+        json!({"sticky": sticky, "hash": self.hash.name(), "salt": self.salt, "phase": self.phase})
     }
 }
 

@@ -5,6 +5,7 @@ mod common;
 
 mod aliases;
 mod canary;
+mod counts;
 mod crash;
 mod file;
 mod load;

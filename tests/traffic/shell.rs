@@ -39,9 +39,12 @@ fn plans_are_written_shown_promoted_and_taken_back_from_a_shell() {
     assert_eq!(tidegate(&server, &["canary", "churn", "pause"]).status.code(), Some(0));
     let shown: Value = serde_json::from_str(&said(&tidegate(&server, &["canary", "churn"]))).expect("JSON");
     assert_eq!((&shown["paused"], &shown["weight"]), (&json!(true), &json!(100)));
-    for (arguments, code) in
-        [(&["traffic", "churn", "--set", "1"][..], 64), (&["canary", "churn", "stop"], 64), (&["traffic", "nonesuch"], 1), (&["promote", "churn", "9"], 1)]
-    {
+    for (arguments, code) in [
+        (&["traffic", "churn", "--set", "1"][..], 64),
+        (&["canary", "churn", "stop"], 64),
+        (&["traffic", "nonesuch"], 1),
+        (&["promote", "churn", "9"], 1),
+    ] {
         assert_eq!(tidegate(&server, arguments).status.code(), Some(code), "{arguments:?}");
     }
     server.stop();

@@ -132,7 +132,8 @@ fn a_grpc_caller_has_the_variant_of_its_unit_and_is_told_which() {
     let text = |user: &str| Some(ParameterChoice::StringParam(user.to_owned()));
     assert_eq!(variant("", text("ann"), &[]), ("1".into(), None), "there is no plan");
     let split = json!({"champion": 5000, "challenger": 5000});
-    let plan = |sticky: Value| json!({"split": split, "sticky": sticky, "forced": {"ann": "challenger", "7": "champion"}});
+    let plan =
+        |sticky: Value| json!({"split": split, "sticky": sticky, "forced": {"ann": "challenger", "7": "champion"}});
     put(&server, "PUT", TRAFFIC, plan(json!({"parameter": "user"})));
     let both = |variant: &str, version: &str| (version.to_owned(), Some(variant.to_owned()));
     assert_eq!(variant("", text("ann"), &[]), both("challenger", "2"), "forced");

@@ -46,7 +46,11 @@ impl Gates {
         let path = head.split(' ').nth(1).expect("a path").to_owned();
         let open = self.open.lock().expect("whole").contains(&path);
         self.calls.lock().expect("whole").push((path, serde_json::from_slice(&body).expect("JSON")));
-        let answer = if open { "200 OK\r\ncontent-length: 2\r\n\r\nok" } else { "403 Forbidden\r\ncontent-length: 6\r\n\r\nclosed" };
+        let answer = if open {
+            "200 OK\r\ncontent-length: 2\r\n\r\nok"
+        } else {
+            "403 Forbidden\r\ncontent-length: 6\r\n\r\nclosed"
+        };
         let _ = write!(reader.into_inner(), "HTTP/1.1 {answer}");
     }
 

@@ -5,6 +5,7 @@
 //! a crash at any point the old plan or the new one is in force, and what was refused left no trace.
 
 mod change;
+mod counts;
 mod file;
 mod gate;
 mod layers;

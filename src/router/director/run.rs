@@ -1,6 +1,7 @@
 //! The thread: changes, the file, canaries, one after the other.
 
 use super::change::{Change, ChangeError, Next, View};
+use super::counts::Past;
 use super::file::Watched;
 use super::gate::Asked;
 use super::ramp::Running;
@@ -25,6 +26,7 @@ pub struct Start {
     state: State,
     file: Option<Watched>,
     lives: BTreeMap<String, Arc<Live>>,
+    past: Past,
 }
 
 impl Start {
@@ -38,12 +40,14 @@ impl Start {
                 None => return Err(file.problem.clone().unwrap_or_else(|| "the file of plans is empty".into())),
             },
         };
-        let mut lives = BTreeMap::new();
+        let (mut lives, mut past) = (BTreeMap::new(), Past::read(store));
         for (name, model) in &state.models {
             let live = live(name, model, None).map_err(|fault| format!("models.{name}.traffic.{fault}"))?;
-            lives.extend(live.map(|live| (name.clone(), live)));
+            let Some(live) = live else { continue };
+            past.hand(name, &live);
+            lives.insert(name.clone(), live);
         }
-        Ok(Self { state, file, lives })
+        Ok(Self { state, file, lives, past })
     }
 
     pub fn directives(&self) -> BTreeMap<String, Directive> {
@@ -82,17 +86,18 @@ pub struct Desk {
     pub(super) caller: Caller,
     /// Versions that a change waits for.
     staged: BTreeMap<String, BTreeSet<VersionNumber>>,
-    store: Store,
+    pub(super) store: Store,
+    pub(super) past: Past,
     pub(super) registry: Arc<Registry>,
 }
 
 impl Desk {
     pub fn new(start: Start, store: Store, registry: Arc<Registry>) -> Self {
-        let Start { state, file, lives } = start;
+        let Start { state, file, lives, past } = start;
         let goes_on = state.models.iter().filter(|(_, model)| model.ramp.is_some());
         let ramps = goes_on.map(|(name, _)| (name.clone(), Running::at(lives.get(name)))).collect();
         let (gates, staged, caller) = (BTreeMap::new(), BTreeMap::new(), Caller::new());
-        Self { state, file, lives, ramps, gates, caller, staged, store, registry }
+        Self { state, file, lives, ramps, gates, caller, staged, store, past, registry }
     }
 
     pub(super) fn work(mut self, stopped: &Receiver<()>, asked: &Receiver<Message>) {
@@ -100,7 +105,10 @@ impl Desk {
         loop {
             select! {
                 recv(told) -> told => told.into_iter().for_each(|told| self.hear(told)),
-                recv(stopped) -> _ => return self.keep_counts(),
+                recv(stopped) -> _ => {
+                    self.keep_counts();
+                    return self.write_counts();
+                }
                 recv(asked) -> message => match message {
                     Ok(message) => self.obey(message),
                     Err(_) => return,
@@ -108,7 +116,9 @@ impl Desk {
                 recv(ticks) -> _ => {
                     self.follow_file();
                     self.cool();
+                    self.recall();
                     self.run_ramps();
+                    self.write_counts_when_due();
                 }
             }
         }

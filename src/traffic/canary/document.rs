@@ -6,7 +6,8 @@ use crate::traffic::document::{Members, steps};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const MEMBERS: &[&str] = &["version", "steps", "check_every", "slo", "alpha", "max_drift", "bake", "max_hold", "webhooks"];
+const MEMBERS: &[&str] =
+    &["version", "steps", "check_every", "slo", "alpha", "max_drift", "bake", "max_hold", "webhooks"];
 /// A check costs little, but not nothing.
 const SHORTEST_CHECK: Duration = Duration::from_millis(10);
 
