@@ -31,7 +31,7 @@ mod watched;
 pub use control::{ControlError, Controlled, Verb};
 pub use directive::{Directive, Routing, Target};
 pub use events::{Event, Moment, Side, What, Who};
-pub use exposition::expose;
+pub use exposition::{expose, expose_device};
 pub use features::{Features, Place};
 pub use load::{Order, Tools, load};
 pub use loader::LOADER_THREADS;

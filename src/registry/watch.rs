@@ -16,6 +16,7 @@ use super::upload::{self, Upload, UploadError};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::engine::Origin;
+use crate::engine::device::{self, Device, Status, Use, Wish};
 use crate::metrics::{names, process};
 use crate::monitor::Monitor;
 use crate::sync::memory;
@@ -38,6 +39,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// The models in service, kept true by a thread of its own.
 pub struct Registry {
     shared: Arc<Shared>,
+    device: Device,
     monitor: Option<Arc<Monitor>>,
     series: usize,
     /// Unbounded: each caller has at most one in it, and callers are as many as connections.
@@ -53,6 +55,7 @@ struct Shared {
     /// Whether only what was asked for is loaded.
     explicit: bool,
     paths: Vec<PathBuf>,
+    device: Device,
     events: Events,
     /// Set once everything found at start has been tried.
     tried: Mutex<bool>,
@@ -63,7 +66,7 @@ struct Shared {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Readiness {
     pub ready: bool,
-    /// Some version has failed, though others serve.
+    /// Some version has failed, though others serve, or the GPU is lost.
     pub degraded: bool,
     /// Why it is not ready.
     pub reason: Option<String>,
@@ -83,11 +86,12 @@ impl Registry {
     ) -> std::io::Result<Self> {
         let explicit = settings.control == Control::Explicit;
         let (required, paths) = (settings.required.clone(), settings.paths.clone());
-        let shared = Arc::new(Shared { required, explicit, paths, ..Shared::default() });
+        let device = find_device(&settings.device)?;
+        let shared = Arc::new(Shared { required, explicit, paths, device: device.clone(), ..Shared::default() });
         let series = settings.monitor.series;
         let monitor = settings.monitor.enabled.then(|| Monitor::start(settings.monitor.clone())).transpose()?;
         let monitor = monitor.map(Arc::new);
-        let loader = Loader::start(&settings, pool, monitor.as_ref())?;
+        let loader = Loader::start(&settings, pool, &device, monitor.as_ref())?;
         let (stop, stopped) = bounded(1);
         let (commands, asked) = unbounded();
         let watcher = Watcher {
@@ -104,7 +108,8 @@ impl Registry {
         };
         let thread =
             std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped, &asked))?;
-        Ok(Self { shared, monitor, series, commands, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        let (stop, thread) = (Mutex::new(Some(stop)), Mutex::new(Some(thread)));
+        Ok(Self { shared, device, monitor, series, commands, stop, thread })
     }
 
     /// The models as they are now. Hold it no longer than it takes to find a slot.
@@ -118,6 +123,11 @@ impl Registry {
         while !*tried {
             tried = self.shared.tried_now.wait(tried).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What computes beside the CPU, or why nothing does.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// What watches the models, if they are watched.
@@ -170,6 +180,25 @@ impl Drop for Registry {
     }
 }
 
+/// Looks for a device, and says what it found. Without one that is required nothing starts.
+fn find_device(settings: &device::Settings) -> std::io::Result<Device> {
+    let device = Device::open(settings);
+    let status = device.status();
+    match (device.readings(), status.reason()) {
+        (Some(found), _) => {
+            tracing::info!(gpu = %found.id, name = %found.name, capability = %found.capability, "GPU found")
+        }
+        (None, Some(reason)) if settings.required == Use::Required => {
+            return Err(std::io::Error::other(format!("--gpu required, but there is none to be used: {reason}")));
+        }
+        (None, Some(reason)) if matches!(settings.wish, Wish::Cuda(_)) => {
+            tracing::warn!(reason, "no GPU; the CPU computes")
+        }
+        (None, reason) => tracing::info!(reason, "no GPU; the CPU computes"),
+    }
+    Ok(device)
+}
+
 impl Shared {
     fn readiness(&self) -> Readiness {
         let catalog = self.catalog.load();
@@ -186,6 +215,7 @@ impl Shared {
             _ => None,
         };
         let degraded = catalog.models.values().any(|slot| slot.status.load().has_problem());
+        let degraded = degraded || matches!(self.device.status(), Status::Lost(_));
         Readiness { ready: reason.is_none(), degraded, reason }
     }
 

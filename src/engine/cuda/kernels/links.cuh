@@ -1,0 +1,122 @@
+// From the margins of a row to its answer: ../../tabular/native/link.rs and
+// ../../tabular/ops/{ensemble,scores}.rs, in `double` and step by step in their order.
+#pragma once
+
+#include "device.cuh"
+
+DEVICE double logistic_of_size(double x) {
+    return 1.0 / (1.0 + exp(-fabs(x)));
+}
+
+DEVICE double logistic(double x) {
+    const double v = logistic_of_size(x);
+    return x < 0.0 ? 1.0 - v : v;
+}
+
+// What is done to each number for itself.
+DEVICE double linked(const Finish& f, double x) {
+    switch (f.link) {
+        case LINK_SIGMOID: return 1.0 / (1.0 + exp(fmin(-f.scale * x, f.limit)));
+        case LINK_EXP: return exp(x);
+        case LINK_LOG1P_EXP: return log1p(exp(x));
+        case LINK_SIGNED_SQUARE: return x < 0.0 ? -x * x : x * x;
+        case LINK_STEP: return x > 0.0 ? 1.0 : 0.0;
+        case LINK_LOGISTIC: return logistic(x);
+        default: return x;
+    }
+}
+
+DEVICE bool takes_part(const Finish& f, double x) {
+    return f.link != LINK_SOFTMAX_ZERO || fabs(x) > 1e-7;
+}
+
+// Passes the linked numbers to `put`, in order. Softmax is computed twice rather than kept.
+template <class At, class Put>
+DEVICE void link_row(const Finish& f, u32 length, At at, Put put) {
+    if (f.link != LINK_SOFTMAX && f.link != LINK_SOFTMAX_ZERO) {
+        for (u32 i = 0; i < length; i++) {
+            put(i, linked(f, at(i)));
+        }
+        return;
+    }
+    double top = -1.0 / 0.0, sum = 0.0;
+    for (u32 i = 0; i < length; i++) {
+        top = fmax(top, at(i));
+    }
+    for (u32 i = 0; i < length; i++) {
+        sum += takes_part(f, at(i)) ? exp(at(i) - top) : 0.0;
+    }
+    const bool divided = f.head == HEAD_NATIVE || sum > 0.0;
+    for (u32 i = 0; i < length; i++) {
+        const double x = at(i), part = exp(x - top);
+        put(i, !takes_part(f, x) ? x : divided ? part / sum : part);
+    }
+}
+
+// The first of the largest.
+struct Best {
+    double score;
+    u32 at;
+};
+
+DEVICE void offer(Best& best, u32 at, double score) {
+    if (at == 0 || score > best.score) {
+        best = Best{score, at};
+    }
+}
+
+DEVICE u32 native_head(const Finish& f, const double* margins, float* answer) {
+    const bool paired = f.targets == 1 && f.width == 2;
+    Best best = {0.0, 0};
+    link_row(f, f.targets, [&](u32 i) { return margins[i] / f.divisor; }, [&](u32 i, double x) {
+        if (f.single) {
+            x = (double)(float)x;
+        }
+        if (paired) {
+            answer[0] = (float)(1.0 - x);
+            offer(best, 0, 1.0 - x);
+        }
+        answer[i + (paired ? 1 : 0)] = (float)x;
+        offer(best, i + (paired ? 1 : 0), x);
+    });
+    return best.at;
+}
+
+DEVICE u32 scores_head(const Finish& f, const double* margins, float* answer) {
+    Best best = {0.0, 0};
+    for (u32 i = 0; i < f.targets; i++) {
+        // As `float`, which the votes are stored in: else a tie of equal votes would be none.
+        offer(best, i, (double)(float)margins[i]);
+    }
+    link_row(f, f.targets, [&](u32 i) { return margins[i]; }, [&](u32 i, double x) { answer[i] = (float)x; });
+    return best.at;
+}
+
+DEVICE u32 one_sided_head(const Finish& f, double x, float* answer) {
+    if (f.link == LINK_LOGISTIC) {
+        const double v = logistic_of_size(x);
+        // Zero has no side.
+        answer[0] = (float)(x < 0.0 ? v : x > 0.0 ? 1.0 - v : v);
+        answer[1] = (float)(x < 0.0 ? 1.0 - v : v);
+    } else {
+        link_row(f, 2, [&](u32 i) { return i == 0 ? -x : x; }, [&](u32 i, double y) { answer[i] = (float)y; });
+    }
+    return (float)x > f.threshold ? 1 : 0;
+}
+
+DEVICE u32 complement_head(double probability, float* answer) {
+    const float rounded = (float)probability;
+    answer[0] = (float)(1.0 - (double)rounded);
+    answer[1] = rounded;
+    return rounded > 0.5f ? 1 : 0;
+}
+
+// Writes a row's answer and gives its class.
+DEVICE u32 apply_head(const Finish& f, const double* margins, float* answer) {
+    switch (f.head) {
+        case HEAD_NATIVE: return native_head(f, margins, answer);
+        case HEAD_ONE_SIDED: return one_sided_head(f, margins[0], answer);
+        case HEAD_COMPLEMENT: return complement_head(margins[0], answer);
+        default: return scores_head(f, margins, answer);
+    }
+}
