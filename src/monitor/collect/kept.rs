@@ -4,6 +4,7 @@
 //! DIRECTORY/MODEL/VERSION-DIGEST.recent, .hours     panes
 //!                               .own.json           the first rows, for columns that no reference knows
 //!                               .promoted.json      a window that was made the reference
+//!                               .rows.json          what was learnt of rows as a whole
 //! ```
 
 use super::baseline::is_blank;
@@ -12,6 +13,7 @@ use crate::monitor::handle::Subject;
 use crate::monitor::history::History;
 use crate::monitor::history::keep::{Keeper, Label, Named};
 use crate::monitor::reference::{self, Profile};
+use crate::monitor::rows;
 use crate::monitor::sketch::Shape;
 use std::fs;
 use std::io::Write;
@@ -103,6 +105,29 @@ impl Files {
         }
     }
 
+    /// What was learnt of whole rows. A file that makes no sense is set aside.
+    pub fn rows(&self) -> Option<rows::Kept> {
+        let path = self.path("rows.json")?;
+        let text = fs::read_to_string(&path).ok()?;
+        match serde_json::from_str(&text) {
+            Ok(kept) => Some(kept),
+            Err(error) => {
+                let moved = fs::rename(&path, path.with_extension("json.set-aside")).is_ok();
+                tracing::warn!(file = %path.display(), %error, moved, "what was learnt of rows is set aside");
+                None
+            }
+        }
+    }
+
+    pub fn keep_rows(&self, kept: &rows::Kept) {
+        let Some(path) = self.path("rows.json") else { return };
+        let text = serde_json::to_string(kept).map_err(|error| error.to_string());
+        let written = text.and_then(|text| write_whole(&path, text.as_bytes()).map_err(|error| error.to_string()));
+        if let Err(error) = written {
+            tracing::warn!(file = %path.display(), %error, "what was learnt of rows cannot be kept");
+        }
+    }
+
     /// Keeps a reference that was made of a window.
     pub fn keep_reference(&self, made: Made, profile: &Profile) {
         let Some(path) = self.reference_path(made) else { return };
@@ -112,10 +137,13 @@ impl Files {
     }
 
     fn reference_path(&self, made: Made) -> Option<PathBuf> {
-        let ending = match made {
+        self.path(match made {
             Made::Own => "own.json",
             Made::Promoted => "promoted.json",
-        };
+        })
+    }
+
+    fn path(&self, ending: &str) -> Option<PathBuf> {
         let mut name = self.base.as_ref()?.as_os_str().to_owned();
         name.push(".");
         name.push(ending);

@@ -11,6 +11,7 @@ use crate::monitor::drift::{
 };
 use crate::monitor::history::{Detail, History, Pane, Span, Window, WindowColumn};
 use crate::monitor::reference::Profile;
+use crate::monitor::rows::{self, Detector, StreamFacts};
 use crate::monitor::sketch::{Dictionary, Edges, Shape, Summary};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -88,6 +89,21 @@ fn compare(reference: &Known, current: &Known, column: &WindowColumn) -> Option<
     }
 }
 
+/// What principal components say of a window.
+fn rows_found() -> rows::Finding {
+    rows::Finding {
+        method: "pca",
+        status: Status::Warning,
+        columns: 3,
+        n_ref: 4000,
+        n_cur: 1000,
+        effect: Some(0.9),
+        p: Some(1e-9),
+        threshold: 0.2,
+        reason: "the error of 2 components has moved".into(),
+    }
+}
+
 /// A report of `count` columns, of which some have drifted.
 fn report(count: usize, drifted: &[usize]) -> Report {
     named_report(columns(count), drifted)
@@ -121,6 +137,15 @@ fn named_report(columns: Vec<Column>, drifted: &[usize]) -> Report {
         closed: None,
         previous: Some(&others),
         last_week: Some(&others),
+        rows: &[rows_found()],
+        streams: &[StreamFacts {
+            column: "column_1".into(),
+            detector: Detector::PageHinkley,
+            seen: 5000,
+            changes: 1,
+            last_ms: Some(0),
+            last_change: None,
+        }],
         floors: &Floors::default(),
         warnings: Vec::new(),
         now: SystemTime::UNIX_EPOCH,
