@@ -15,16 +15,20 @@ use crate::monitor::history::keep::{Keeper, Label, Named};
 use crate::monitor::reference::{self, Profile};
 use crate::monitor::rows;
 use crate::monitor::sketch::Shape;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What has not been written for longer than this is of no use to anybody: the last week is told from it.
 const OLDEST: Duration = Duration::from_secs(9 * 24 * 3600);
 /// Letters of the digest in a file's name.
 const DIGEST: usize = 12;
+/// How the names of files end: those that are written again with every pane, and those that are not.
+const PANES: [&str; 2] = ["recent", "hours"];
+const REFERENCES: [&str; 3] = ["own.json", "promoted.json", "rows.json"];
 
 /// Which reference a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +54,18 @@ impl Files {
             forget_old(&folder);
             folder.join(format!("{}-{digest}", subject.version))
         });
-        Self { base, keeper: None, failing: false }
+        let files = Self { base, keeper: None, failing: false };
+        files.touch();
+        files
+    }
+
+    /// Marks the references as in use, though nothing is written to them: what is not in use for long is
+    /// removed.
+    pub fn touch(&self) {
+        let now = SystemTime::now();
+        for path in REFERENCES.iter().filter_map(|ending| self.path(ending)) {
+            let _ = fs::File::options().write(true).open(path).and_then(|file| file.set_modified(now));
+        }
     }
 
     /// The history as far as it is kept, on the shapes of the references.
@@ -171,7 +186,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&aside, path)
 }
 
-/// Removes files of versions that have long gone.
+/// Removes files of versions that have long gone, references among them. Nothing that was not written
+/// here under such a name is touched, nor what was set aside: that is somebody's to look at.
 fn forget_old(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -180,10 +196,49 @@ fn forget_old(folder: &Path) {
             .and_then(|facts| facts.modified())
             .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLDEST));
         let path = entry.path();
-        // What was set aside is somebody's to look at.
-        let ours = path.extension().is_some_and(|ending| ending == "recent" || ending == "hours");
-        if old && ours {
+        if old && path.file_name().and_then(OsStr::to_str).is_some_and(is_ours) {
             let _ = fs::remove_file(&path);
         }
+    }
+}
+
+/// Whether a file is called as one of ours: `VERSION-DIGEST.ENDING`.
+fn is_ours(name: &str) -> bool {
+    let Some((base, ending)) = name.split_once('.') else { return false };
+    let digest = base.rsplit_once('-').map_or("", |(_, digest)| digest);
+    let is_digest = digest.len() == DIGEST && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest && PANES.iter().chain(&REFERENCES).any(|known| *known == ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_out_of_use_goes_and_nothing_of_anybody_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let long_ago = SystemTime::now() - 2 * OLDEST;
+        let old = |name: &str| {
+            let path = dir.path().join(name);
+            let file = fs::File::create(&path).expect("made");
+            file.set_modified(long_ago).expect("set");
+            path
+        };
+        let gone = ["1-0123456789ab.recent", "1-0123456789ab.own.json", "12-abcdefabcdef.promoted.json"].map(old);
+        let stays = [
+            "reference.json",
+            "1-0123456789ab.json",
+            "1-0123456789ab.own.json.set-aside",
+            "own.json",
+            "notes-2024.own.json",
+            "1-0123456789ab.own.json.new",
+        ]
+        .map(old);
+        let used = old("2-0123456789ab.promoted.json");
+        let files = Files { base: Some(dir.path().join("2-0123456789ab")), keeper: None, failing: false };
+        files.touch();
+        forget_old(dir.path());
+        assert!(gone.iter().all(|path| !path.exists()));
+        assert!(stays.iter().chain([&used]).all(|path| path.exists()), "{stays:?}");
     }
 }

@@ -23,6 +23,8 @@ const RICH_ROWS: f64 = 500.0;
 const RICH_LEVEL: u8 = 3;
 /// Rows per second, about, that are looked at as a whole.
 const WHOLE_ROWS: f64 = 100.0;
+/// How often references are marked as in use.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A pane that lost more than this share of its sample says so.
 const MOST_LOST: f64 = 0.01;
 
@@ -56,6 +58,8 @@ pub struct Watched {
     /// A pane has closed.
     news: bool,
     pub born: Instant,
+    /// When its references were last marked as in use.
+    touched: Instant,
 }
 
 /// The tap's counters when the last pane was closed.
@@ -110,6 +114,7 @@ impl Watched {
             // What was kept is shown before anything new comes.
             news: true,
             born: Instant::now(),
+            touched: Instant::now(),
         }
     }
 
@@ -164,6 +169,10 @@ impl Watched {
     pub fn turn(&mut self, now: u64, length: Duration) {
         self.turn_pane(now, length);
         self.history.advance(now);
+        if self.touched.elapsed() >= DAY {
+            self.touched = Instant::now();
+            self.files.touch();
+        }
     }
 
     /// Whether a pane has closed since this was asked last.
