@@ -53,6 +53,14 @@ load *ARGS:
     cargo build --release -p bare-hyper
     python3 loadtest/run.py {{ARGS}}
 
+# The CUDA kernels on the host, beside plain code and without each of their barriers; needs a C++ compiler
+cuda-check *ARGS:
+    python3 tests/cuda/check.py {{ARGS}}
+
+# The CUDA kernels compiled for every architecture, or with --check only compared; needs no GPU
+cuda-images *ARGS:
+    python3 interop/cuda_images.py {{ARGS}}
+
 # A few seconds under load; needs wrk
 smoke:
     cargo build --release

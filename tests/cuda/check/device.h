@@ -80,7 +80,7 @@ struct Array {
 
     explicit Array(size_t length) : length(length) { OK(cuMemAlloc_v2(&at, length ? length * sizeof(T) : 1)); }
     explicit Array(const std::vector<T>& values) : Array(values.size()) {
-        OK(cuMemcpyHtoD_v2(at, values.data(), length * sizeof(T)));
+        if (length > 0) OK(cuMemcpyHtoD_v2(at, values.data(), length * sizeof(T)));
     }
     Array(const Array&) = delete;
     ~Array() { cuMemFree_v2(at); }

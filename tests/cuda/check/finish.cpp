@@ -85,7 +85,7 @@ Answer answer(const Finish& f, std::vector<double> margins) {
         }
         case HEAD_COMPLEMENT: {
             const double p = (float)margins[0];
-            return {{1.0 - p, p}, p > 0.5};
+            return {{1.0 - p, p}, p > f.threshold};
         }
         default: {
             std::vector<double> rounded;

@@ -143,7 +143,7 @@ struct Finish {
     u32 head;               // HEAD_*
     u32 link;               // LINK_*
     u32 single;             // HEAD_NATIVE: the linked scores are rounded to float before the label is found
-    float threshold;        // HEAD_ONE_SIDED: a score above it is class 1
+    float threshold;        // HEAD_ONE_SIDED, HEAD_COMPLEMENT: a score above it is class 1
     u32 row_tile;           // rows of a block
 };
 enum { FORM_INLINE = 0, FORM_TABLE = 1, FORM_ROWS = 2, FORM_NARROW_ROWS = 3, FORM_SPARSE = 4 };

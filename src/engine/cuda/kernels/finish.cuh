@@ -120,7 +120,7 @@ DEVICE double sparse_sum(const Finish& f, const Score& score) {
 }
 
 // Blocks of FINISH_THREADS or fewer.
-extern "C" __global__ void __launch_bounds__(FINISH_THREADS) finish(const Finish f) {
+extern "C" __global__ void __launch_bounds__(FINISH_THREADS, 3) finish(const Finish f) {
     __shared__ double staged[2][CHUNK];
     const Tile tile = tile_of(f.count, f.row_tile);
     if (tile.rows == 0) {

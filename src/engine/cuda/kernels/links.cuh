@@ -1,11 +1,18 @@
 // From the margins of a row to its answer: ../../tabular/native/link.rs and
 // ../../tabular/ops/{ensemble,scores}.rs, in `double` and step by step in their order.
+//
+// One thread does this for a row, which is short: one copy of a long function and no unrolled loops
+// keep the code small.
 #pragma once
 
 #include "device.cuh"
 
+static __device__ __noinline__ double exponential(double x) {
+    return exp(x);
+}
+
 DEVICE double logistic_of_size(double x) {
-    return 1.0 / (1.0 + exp(-fabs(x)));
+    return 1.0 / (1.0 + exponential(-fabs(x)));
 }
 
 DEVICE double logistic(double x) {
@@ -14,11 +21,11 @@ DEVICE double logistic(double x) {
 }
 
 // What is done to each number for itself.
-DEVICE double linked(const Finish& f, double x) {
-    switch (f.link) {
-        case LINK_SIGMOID: return 1.0 / (1.0 + exp(fmin(-f.scale * x, f.limit)));
-        case LINK_EXP: return exp(x);
-        case LINK_LOG1P_EXP: return log1p(exp(x));
+static __device__ __noinline__ double linked(u32 link, double scale, double limit, double x) {
+    switch (link) {
+        case LINK_SIGMOID: return 1.0 / (1.0 + exponential(fmin(-scale * x, limit)));
+        case LINK_EXP: return exponential(x);
+        case LINK_LOG1P_EXP: return log1p(exponential(x));
         case LINK_SIGNED_SQUARE: return x < 0.0 ? -x * x : x * x;
         case LINK_STEP: return x > 0.0 ? 1.0 : 0.0;
         case LINK_LOGISTIC: return logistic(x);
@@ -34,21 +41,25 @@ DEVICE bool takes_part(const Finish& f, double x) {
 template <class At, class Put>
 DEVICE void link_row(const Finish& f, u32 length, At at, Put put) {
     if (f.link != LINK_SOFTMAX && f.link != LINK_SOFTMAX_ZERO) {
+#pragma unroll 1
         for (u32 i = 0; i < length; i++) {
-            put(i, linked(f, at(i)));
+            put(i, linked(f.link, f.scale, f.limit, at(i)));
         }
         return;
     }
     double top = -1.0 / 0.0, sum = 0.0;
+#pragma unroll 1
     for (u32 i = 0; i < length; i++) {
         top = fmax(top, at(i));
     }
+#pragma unroll 1
     for (u32 i = 0; i < length; i++) {
-        sum += takes_part(f, at(i)) ? exp(at(i) - top) : 0.0;
+        sum += takes_part(f, at(i)) ? exponential(at(i) - top) : 0.0;
     }
     const bool divided = f.head == HEAD_NATIVE || sum > 0.0;
+#pragma unroll 1
     for (u32 i = 0; i < length; i++) {
-        const double x = at(i), part = exp(x - top);
+        const double x = at(i), part = exponential(x - top);
         put(i, !takes_part(f, x) ? x : divided ? part / sum : part);
     }
 }
@@ -84,6 +95,7 @@ DEVICE u32 native_head(const Finish& f, const double* margins, float* answer) {
 
 DEVICE u32 scores_head(const Finish& f, const double* margins, float* answer) {
     Best best = {0.0, 0};
+#pragma unroll 1
     for (u32 i = 0; i < f.targets; i++) {
         // As `float`, which the votes are stored in: else a tie of equal votes would be none.
         offer(best, i, (double)(float)margins[i]);
@@ -104,11 +116,11 @@ DEVICE u32 one_sided_head(const Finish& f, double x, float* answer) {
     return (float)x > f.threshold ? 1 : 0;
 }
 
-DEVICE u32 complement_head(double probability, float* answer) {
+DEVICE u32 complement_head(const Finish& f, double probability, float* answer) {
     const float rounded = (float)probability;
     answer[0] = (float)(1.0 - (double)rounded);
     answer[1] = rounded;
-    return rounded > 0.5f ? 1 : 0;
+    return rounded > f.threshold ? 1 : 0;
 }
 
 // Writes a row's answer and gives its class.
@@ -116,7 +128,7 @@ DEVICE u32 apply_head(const Finish& f, const double* margins, float* answer) {
     switch (f.head) {
         case HEAD_NATIVE: return native_head(f, margins, answer);
         case HEAD_ONE_SIDED: return one_sided_head(f, margins[0], answer);
-        case HEAD_COMPLEMENT: return complement_head(margins[0], answer);
+        case HEAD_COMPLEMENT: return complement_head(f, margins[0], answer);
         default: return scores_head(f, margins, answer);
     }
 }

@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// Lowers a file; `None` where its operators are not those of a dense network, so that another form may
 /// have a better reason.
 pub fn lower_dense(bytes: &[u8]) -> Result<Lowered, Option<String>> {
-    let proto = decode::decode(bytes).map_err(|error| Some(error.to_string()))?;
-    let graph = Graph::new(&proto).map_err(|error| Some(error.to_string()))?;
+    let proto = decode::decode(bytes).map_err(|_| None)?;
+    let graph = Graph::new(&proto).map_err(|_| None)?;
     if graph.nodes.iter().any(|node| node.domain == Domain::Ml) {
         return Err(None);
     }
