@@ -128,7 +128,7 @@ impl Watched {
 
     /// Whether nobody offers rows any more.
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.tap) == 1
+        self.tap.has_one_holder()
     }
 
     /// Counts the rows of a record.
