@@ -109,7 +109,7 @@ pub struct Manifest {
     /// Whether it may, or must, run on a GPU too.
     pub gpu: Use,
     pub card: Card,
-    /// The plan in force where none is given otherwise.
+    /// The plan in force where none is given otherwise. A canary in it is a wish.
     pub traffic: Option<Arc<traffic::Plan>>,
 }
 
@@ -217,10 +217,6 @@ fn plan(
     let default = Serving::default_alias(aliases);
     let plan = traffic::Plan::read(document, |name| default.is_some() && number(name) == default);
     match plan {
-        Ok(plan) if plan.canary.is_some() => {
-            words.push("traffic.canary: a canary is started by PUT /api/models/NAME/traffic, and kept there".into());
-            None
-        }
         Ok(plan) => Some(plan).filter(|plan| !plan.is_empty()),
         Err(fault) => {
             words.push(format!("traffic.{fault}"));

@@ -8,6 +8,7 @@ use crate::traffic::canary;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Slots of a layer, which experiments that must not meet share.
 pub const LAYER_SLOTS: u32 = 1000;
@@ -96,6 +97,15 @@ impl Plan {
     /// Whether it changes anything.
     pub fn is_empty(&self) -> bool {
         self.split.is_empty() && self.shadow.is_empty() && self.canary.is_none()
+    }
+
+    /// What is left of it when its canary is somebody else's business; `None` for nothing.
+    pub fn without_canary(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let rest = match self.canary {
+            None => self.clone(),
+            Some(_) => Arc::new(Self { canary: None, ..Self::clone(self) }),
+        };
+        (!rest.is_empty()).then_some(rest)
     }
 
     pub fn weights(&self) -> Vec<u32> {

@@ -14,6 +14,7 @@ mod run;
 mod state;
 mod store;
 mod webhook;
+mod wish;
 
 pub use change::{Change, ChangeError};
 

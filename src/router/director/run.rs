@@ -84,6 +84,8 @@ pub struct Desk {
     /// What is known of the webhooks of canaries.
     pub(super) gates: BTreeMap<String, Asked>,
     pub(super) caller: Caller,
+    /// Why canaries of `model.toml` are not begun, by model.
+    pub(super) wishes: BTreeMap<String, String>,
     /// Versions that a change waits for.
     staged: BTreeMap<String, BTreeSet<VersionNumber>>,
     pub(super) store: Store,
@@ -96,8 +98,8 @@ impl Desk {
         let Start { state, file, lives, past } = start;
         let goes_on = state.models.iter().filter(|(_, model)| model.ramp.is_some());
         let ramps = goes_on.map(|(name, _)| (name.clone(), Running::at(lives.get(name)))).collect();
-        let (gates, staged, caller) = (BTreeMap::new(), BTreeMap::new(), Caller::new());
-        Self { state, file, lives, ramps, gates, caller, staged, store, past, registry }
+        let (gates, wishes, staged, caller) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), Caller::new());
+        Self { state, file, lives, ramps, gates, caller, wishes, staged, store, past, registry }
     }
 
     pub(super) fn work(mut self, stopped: &Receiver<()>, asked: &Receiver<Message>) {
@@ -117,6 +119,7 @@ impl Desk {
                     self.follow_file();
                     self.cool();
                     self.recall();
+                    self.take_wishes();
                     self.run_ramps();
                     self.write_counts_when_due();
                 }
@@ -131,11 +134,26 @@ impl Desk {
             }
             Message::Show { model, answer } => drop(answer.send(self.show(&model))),
             Message::Stage { model, versions, answer } => {
-                self.staged.insert(model.clone(), versions);
-                self.direct(&model);
+                self.stage(&model, versions);
                 let _ = answer.send(());
             }
         }
+    }
+
+    /// Has versions loaded that a change waits for.
+    pub(super) fn stage(&mut self, model: &str, versions: BTreeSet<VersionNumber>) {
+        if self.staged.get(model) != Some(&versions) {
+            self.staged.insert(model.to_owned(), versions);
+            self.direct(model);
+        }
+    }
+
+    pub(super) fn unstage(&mut self, model: &str) {
+        self.staged.remove(model);
+    }
+
+    pub(super) fn is_directed_by_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// A model's place in the catalog.
@@ -174,7 +192,7 @@ impl Desk {
             live(model, &next.state, None)?;
             return Ok(changed(before.tag));
         }
-        self.staged.remove(model);
+        self.unstage(model);
         let tag = next.state.tag;
         self.put(model, next, Who::Api, None)?;
         Ok(changed(tag))
@@ -300,7 +318,7 @@ impl Desk {
             "last_canary": state.last,
             "warm": state.warm.keys().map(ToString::to_string).collect::<Vec<_>>(),
             "changes_to_go_back": state.history.len(),
-            "problem": self.file.as_ref().and_then(|file| file.problem.clone()),
+            "problem": self.file.as_ref().and_then(|file| file.problem.as_ref()).or_else(|| self.wishes.get(model)),
         });
         Ok((state.tag, shown))
     }
