@@ -43,6 +43,10 @@ bench *ARGS:
 instructions *ARGS:
     python3 benches/instructions.py {{ARGS}}
 
+# All checks and tables of a machine with a GPU (benches/gpu.sh says how); downloads PyTorch and others
+gpu *ARGS:
+    benches/gpu.sh {{ARGS}}
+
 # The engine beside ONNX Runtime; downloads the training libraries
 zoo *ARGS:
     python3 benches/zoo/run.py {{ARGS}}

@@ -3,7 +3,6 @@
 use super::slot::Catalog;
 use super::status::State;
 use super::version::Version;
-use crate::engine::device::{Device, Status};
 use crate::metrics::{Counter, Exposition, Kind, names};
 use std::sync::Arc;
 
@@ -22,31 +21,6 @@ pub fn expose(catalog: &Catalog, series: usize, out: &mut Exposition) {
     page.gauges(out);
     super::watched::expose(&versions, series, out);
     models(catalog, out);
-}
-
-/// Writes the families of the device.
-pub fn expose_device(device: &Device, out: &mut Exposition) {
-    let (status, readings) = (device.status(), device.readings());
-    let gpu = readings.as_ref().map_or("none", |readings| readings.id.as_str());
-    out.family(names::GPU_STATUS.0, names::GPU_STATUS.1, Kind::Gauge);
-    for name in Status::NAMES {
-        let holds = f64::from(u8::from(name == status.name()));
-        out.sample(names::GPU_STATUS.0, &[("gpu", gpu), ("status", name)], holds);
-    }
-    let Some(readings) = &readings else { return };
-    let counts = readings.counts;
-    out.family(names::GPU_BATCHES.0, names::GPU_BATCHES.1, Kind::Counter);
-    for (result, count) in
-        [("computed", counts.batches), ("rescued", counts.rescued), ("turned_away", counts.turned_away)]
-    {
-        out.sample(names::GPU_BATCHES.0, &[("gpu", gpu), ("result", result)], count as f64);
-    }
-    out.family(names::GPU_ROWS.0, names::GPU_ROWS.1, Kind::Counter);
-    out.sample(names::GPU_ROWS.0, &[("gpu", gpu)], counts.rows as f64);
-    out.family(names::GPU_MEMORY.0, names::GPU_MEMORY.1, Kind::Gauge);
-    for (what, bytes) in [("held", readings.held_bytes), ("total", readings.memory_bytes)] {
-        out.sample(names::GPU_MEMORY.0, &[("gpu", gpu), ("what", what)], bytes as f64);
-    }
 }
 
 /// A version's value of a gauge.

@@ -82,10 +82,16 @@ fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Resul
     let merge = may_merge(&loaded, &sample, &mut notes);
     let many = (COST_ELEMENTS / row.max(1)).clamp(2, COST_ROWS);
     let cost = measure(prepared, &sample, merge.then_some(many), &mut notes)?;
-    let loaded = place_on_device(loaded, &files, manifest.gpu, tools.device, (&sample, &cases))?;
+    let loaded =
+        super::device::place(loaded, (files.format, &files.model), manifest.gpu, tools.device, (&sample, &cases))?;
     let trial = if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample };
     let work = Work { model: loaded.model.clone(), cost, merge, trial };
-    let lane = Lane::new(work, manifest.lane(&settings.batching), tools.pool, settings.sessions)
+    let mut limits = manifest.lane(&settings.batching);
+    if manifest.gpu == Use::Always && matches!(loaded.at, Where::Both { .. }) {
+        // What runs on the caller's thread never reaches the device.
+        limits.inline_below = Duration::ZERO;
+    }
+    let lane = Lane::new(work, limits, tools.pool, settings.sessions)
         .map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let watch = |monitor: &Monitor| {
         let layout = watched::layout(prepared.signature(), &features, &roles);
@@ -112,31 +118,6 @@ fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Resul
         golden_cases: cases.len(),
         notes,
     })
-}
-
-/// Has the device take the model, unless its owner says otherwise. Rows that may not be merged have no
-/// batches that a device would be faster with.
-fn place_on_device(
-    loaded: Loaded,
-    files: &Files,
-    wish: Use,
-    device: &Device,
-    (sample, cases): (&[Tensor], &[Case]),
-) -> Result<Loaded, LoadFailure> {
-    let loaded = match wish {
-        Use::Off => {
-            let reason = Some("model.toml says device.gpu = \"off\"".into());
-            return Ok(Loaded { at: Where::Cpu { reason }, ..loaded });
-        }
-        Use::Optional | Use::Required => device.take(loaded, files.format, &files.model, sample, cases),
-    };
-    match (wish, &loaded.at) {
-        (Use::Required, Where::Cpu { reason }) => {
-            let reason = reason.as_deref().unwrap_or("no GPU was asked for");
-            Err(LoadFailure::Failed(format!("model.toml says device.gpu = \"required\", but: {reason}")))
-        }
-        _ => Ok(loaded),
-    }
 }
 
 /// Memory that a load may take at its peak, for each byte of the model file: the file itself, what is

@@ -7,6 +7,7 @@
 //! chose stays whole until the last such request has its answer.
 
 mod control;
+mod device;
 mod digest;
 mod directive;
 mod events;
@@ -29,9 +30,10 @@ mod watch;
 mod watched;
 
 pub use control::{ControlError, Controlled, Verb};
+pub use device::expose_device;
 pub use directive::{Directive, Routing, Target};
 pub use events::{Event, Moment, Side, What, Who};
-pub use exposition::{expose, expose_device};
+pub use exposition::expose;
 pub use features::{Features, Place};
 pub use load::{Order, Tools, load};
 pub use loader::LOADER_THREADS;

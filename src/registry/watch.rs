@@ -1,6 +1,7 @@
 //! The registry's own thread: look, order, take in, publish.
 
 mod control;
+mod readiness;
 mod tell;
 
 use super::control::{Message, Waiter};
@@ -10,18 +11,18 @@ use super::loader::{Loader, Outcome};
 use super::settings::{Control, Settings};
 use super::slot::{Catalog, Slot};
 use super::source::{self, Found, FoundModel, ModelName, Stamp, VersionNumber};
-use super::status::State;
 use super::tracked::{Look, Tracked};
 use super::upload::{self, Upload, UploadError};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::engine::Origin;
-use crate::engine::device::{self, Device, Status, Use, Wish};
+use crate::engine::device::Device;
 use crate::metrics::{names, process};
 use crate::monitor::Monitor;
 use crate::sync::memory;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
+pub use readiness::Readiness;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -62,16 +63,6 @@ struct Shared {
     tried_now: Condvar,
 }
 
-/// Whether requests can be answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Readiness {
-    pub ready: bool,
-    /// Some version has failed, though others serve, or the GPU is lost.
-    pub degraded: bool,
-    /// Why it is not ready.
-    pub reason: Option<String>,
-}
-
 impl Registry {
     /// Starts watching; returns before anything is loaded.
     pub fn start(settings: Settings, pool: &Arc<Pool>) -> std::io::Result<Self> {
@@ -86,7 +77,7 @@ impl Registry {
     ) -> std::io::Result<Self> {
         let explicit = settings.control == Control::Explicit;
         let (required, paths) = (settings.required.clone(), settings.paths.clone());
-        let device = find_device(&settings.device)?;
+        let device = super::device::find(&settings.device)?;
         let shared = Arc::new(Shared { required, explicit, paths, device: device.clone(), ..Shared::default() });
         let series = settings.monitor.series;
         let monitor = settings.monitor.enabled.then(|| Monitor::start(settings.monitor.clone())).transpose()?;
@@ -180,55 +171,11 @@ impl Drop for Registry {
     }
 }
 
-/// Looks for a device, and says what it found. Without one that is required nothing starts.
-fn find_device(settings: &device::Settings) -> std::io::Result<Device> {
-    let device = Device::open(settings);
-    let status = device.status();
-    match (device.readings(), status.reason()) {
-        (Some(found), _) => {
-            tracing::info!(gpu = %found.id, name = %found.name, capability = %found.capability, "GPU found")
-        }
-        (None, Some(reason)) if settings.required == Use::Required => {
-            return Err(std::io::Error::other(format!("--gpu required, but there is none to be used: {reason}")));
-        }
-        (None, Some(reason)) if matches!(settings.wish, Wish::Cuda(_)) => {
-            tracing::warn!(reason, "no GPU; the CPU computes")
-        }
-        (None, reason) => tracing::info!(reason, "no GPU; the CPU computes"),
-    }
-    Ok(device)
-}
-
 impl Shared {
-    fn readiness(&self) -> Readiness {
-        let catalog = self.catalog.load();
-        let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        let serves = |slot: &Arc<Slot>| slot.serving.load().default.is_some();
-        let missing: Vec<&str> =
-            self.required.iter().map(String::as_str).filter(|name| !catalog.get(name).is_some_and(serves)).collect();
-        let mut expected = catalog.models.values().filter(|slot| !self.explicit || was_asked_for(slot)).peekable();
-        let any = expected.peek().is_none() || expected.any(serves);
-        let reason = match (tried, missing.is_empty(), any) {
-            (false, ..) => Some("models are still loading".to_owned()),
-            (_, false, _) => Some(format!("required models do not serve: {}", missing.join(", "))),
-            (_, _, false) => Some("no model serves".to_owned()),
-            _ => None,
-        };
-        let degraded = catalog.models.values().any(|slot| slot.status.load().has_problem());
-        let degraded = degraded || matches!(self.device.status(), Status::Lost(_));
-        Readiness { ready: reason.is_none(), degraded, reason }
-    }
-
     fn set_tried(&self) {
         *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.tried_now.notify_all();
     }
-}
-
-/// Whether anything of a model is in service, on its way there, or has failed to come.
-fn was_asked_for(slot: &Slot) -> bool {
-    let came = |state| matches!(state, State::Loading | State::Ready | State::Failed);
-    slot.status.load().versions.iter().any(|line| came(line.state))
 }
 
 struct Watcher {

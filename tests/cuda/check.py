@@ -41,6 +41,7 @@ def main():
     print(done.stdout + done.stderr, end="")
     if done.returncode:
         sys.exit(1)
+    break_devices(folder)
     missed = [name for name, survives in mutants(folder) if survives]
     if missed:
         sys.exit("nobody notices that a barrier is missing: " + ", ".join(missed))
@@ -51,6 +52,25 @@ def check(folder, library, rounds, seed):
     environment = os.environ | {"LD_LIBRARY_PATH": str(library), "TIDEGATE_FAKE_CUDA": f"seed={seed}"}
     command = [folder / "check", str(rounds), str(seed)]
     return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+def break_devices(folder):
+    """The fake driver breaks as it is told, and its log says what was called after that."""
+    log, control = folder / "calls.log", folder / "control"
+    cases = {
+        "call": ("once=cuMemAlloc_v2:1:2,fail=cuMemAlloc_v2:3:719", ["lost cuMemAlloc_v2 719", "after cuCtxSynchronize", "after cuMemAlloc_v2"]),
+        "kernel": ("fault=softmax_rows:1:700", ["lost softmax_rows 700", "after cuEventQuery"]),
+        "stream": ("", []),
+    }
+    for mode, (rules, lines) in cases.items():
+        log.write_text("")
+        control.write_text("")
+        environment = os.environ | {"LD_LIBRARY_PATH": str(folder), "TIDEGATE_FAKE_CUDA": f"log={log},{rules}",
+                                    "TIDEGATE_FAKE_CUDA_CONTROL": str(control)}
+        subprocess.run([folder / "check", mode], env=environment, check=True, timeout=60)
+        if log.read_text().splitlines()[: len(lines)] != lines:
+            sys.exit(f"{mode}: the log has {log.read_text().splitlines()}, expected {lines}")
+    print("devices break as they are told")
 
 
 def mutants(folder):

@@ -187,14 +187,11 @@ int admitted(const char* function) {
     if (s.log_calls) {
         write_line(s, "call", function, 0);
     }
-    if (const int code = due(s, "once=", function)) {
-        return code;
-    }
-    const int code = due(s, "fail=", function);
+    const int once = due(s, "once=", function), code = due(s, "fail=", function);
     if (code) {
         lose(s, function, code);
     }
-    return code;
+    return once ? once : code;
 }
 
 bool kernel_survives(const char* name) {

@@ -12,6 +12,8 @@ pub struct Health {
     pub report: Report,
     gate: Gate,
     lost: AtomicBool,
+    /// A model is being placed: the device's thread has no eye for batches.
+    pub placing: AtomicBool,
     reason: Mutex<String>,
     /// Batches that the device has answered, and rows in them.
     pub batches: AtomicU64,
@@ -32,6 +34,7 @@ impl Health {
             report,
             gate,
             lost: AtomicBool::new(false),
+            placing: AtomicBool::new(false),
             reason: Mutex::new(String::new()),
             batches: AtomicU64::new(0),
             rows: AtomicU64::new(0),

@@ -9,13 +9,16 @@ use crate::engine::lowered::Ends;
 use crate::engine::{Extras, Prepared, RunError, Session, Signature, Words};
 use crate::sync::cores;
 use crate::tensor::Tensor;
-use crossbeam::channel::Sender;
+use crossbeam::channel::{RecvTimeoutError, Sender};
 use crossbeam::queue::ArrayQueue;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
+
+/// A batch that takes so many times what it and those before it took at load is taken to hang.
+const FAR_TOO_LONG: u32 = 20;
 
 /// Batches of all such models that processors compute now.
 static ON_CPU: AtomicUsize = AtomicUsize::new(0);
@@ -98,9 +101,13 @@ impl Remote {
         self.busy.get(size).copied().unwrap_or_default()
     }
 
-    fn choose(&self, rows: usize) -> Side {
-        if self.health.is_lost() || rows > self.most_rows() {
+    fn choose(&self, rows: usize, rule: Rule) -> Side {
+        let away = self.health.is_lost() || self.health.placing.load(Relaxed);
+        if away || rows > self.most_rows() {
             return Side::Cpu;
+        }
+        if rule == Rule::Always {
+            return Side::Device;
         }
         let Some(costs) = self.costs.get() else { return Side::Cpu };
         let (running, cores) = (ON_CPU.load(Relaxed) + 1, cores::usable().max(1));
@@ -122,11 +129,11 @@ impl Remote {
             return Err(Refusal::Rows(error));
         }
         let busy = self.busy(size);
-        let patience = self.watchdog + self.health.pending();
+        let patience = self.watchdog + FAR_TOO_LONG * (busy + self.health.pending());
         self.health.begin(busy);
         let sent = self.commands.send(Command::Run { id: self.id, slot: slot.number, size });
         let outcome = match sent {
-            Ok(()) => slot.done.recv_timeout(patience).ok(),
+            Ok(()) => self.wait(&slot, patience),
             Err(_) => Some(Err("the device's thread has ended".into())),
         };
         self.health.end(busy);
@@ -149,6 +156,19 @@ impl Remote {
                 let reason = format!("a batch took longer than {patience:?}");
                 self.health.lose(&reason);
                 Err(Refusal::Lost(reason))
+            }
+        }
+    }
+
+    /// The outcome of a slot's batch; none if there was none in time. While a model is placed the
+    /// device's thread looks seldom.
+    fn wait(&self, slot: &Slot, patience: Duration) -> Option<Result<(), String>> {
+        loop {
+            match slot.done.recv_timeout(patience) {
+                Ok(outcome) => return Some(outcome),
+                Err(RecvTimeoutError::Timeout) if self.health.placing.load(Relaxed) && !self.health.is_lost() => {}
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => return Some(Err("the device's thread has ended".into())),
             }
         }
     }
@@ -184,12 +204,22 @@ impl Drop for Remote {
     }
 }
 
+/// Which side gets a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The one where it is done sooner.
+    Cheaper,
+    /// The device, as long as it has room.
+    Always,
+    /// The device, whose failures are failures.
+    Alone,
+}
+
 /// A model that runs on either side.
 pub struct Either {
     pub cpu: Arc<dyn Prepared>,
     pub remote: Arc<Remote>,
-    /// Always the device, and its failures are failures.
-    pub alone: bool,
+    pub rule: Rule,
     /// Placement and costs, in words.
     pub lines: Vec<String>,
 }
@@ -200,7 +230,7 @@ impl Prepared for Either {
     }
 
     fn session(&self) -> Result<Box<dyn Session>, RunError> {
-        Ok(Box::new(State { cpu: self.cpu.session()?, remote: self.remote.clone(), alone: self.alone }))
+        Ok(Box::new(State { cpu: self.cpu.session()?, remote: self.remote.clone(), rule: self.rule }))
     }
 
     fn memory_bytes(&self) -> usize {
@@ -227,7 +257,7 @@ impl Prepared for Either {
 struct State {
     cpu: Box<dyn Session>,
     remote: Arc<Remote>,
-    alone: bool,
+    rule: Rule,
 }
 
 impl Session for State {
@@ -241,14 +271,14 @@ impl Session for State {
 
     fn run_parts(&mut self, parts: &[&[Tensor]], extras: Extras) -> Result<Vec<Tensor>, RunError> {
         let rows = parts.iter().filter_map(|part| part.first()).map(Tensor::rows).sum();
-        if self.alone {
+        if self.rule == Rule::Alone {
             return self.remote.run(parts, rows).map_err(|refusal| match refusal {
                 Refusal::NoRoom => RunError::Engine(format!("no slot holds {rows} rows")),
                 Refusal::Lost(reason) => RunError::Engine(reason),
                 Refusal::Rows(error) => error,
             });
         }
-        if extras.is_empty() && rows > 0 && self.remote.choose(rows) == Side::Device {
+        if extras.is_empty() && rows > 0 && self.remote.choose(rows, self.rule) == Side::Device {
             match self.remote.run(parts, rows) {
                 Ok(outputs) => return Ok(outputs),
                 Err(Refusal::Rows(error)) => return Err(error),

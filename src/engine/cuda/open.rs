@@ -4,11 +4,11 @@ use super::driver::{Context, CudaError, Gate, Report, probe};
 use super::health::Health;
 use super::images::{ImageError, Kernels};
 use super::measure::{Measured, measure};
-use super::model::{Either, Parts, Remote};
+use super::model::{Either, Parts, Remote, Rule};
 use super::resident::Order;
 use super::thread::{Command, Thread};
 use crate::engine::Prepared;
-use crate::engine::device::{Accelerator, Counts, Device, Readings, Row, Settings, Status, Taken, Where, Wish};
+use crate::engine::device::{Accelerator, Counts, Device, Readings, Row, Settings, Status, Taken, Where, Wish, Work};
 use crate::engine::lowered::{Lowered, Raw, Rows};
 use crate::tensor::Tensor;
 use crossbeam::channel::{Sender, bounded};
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// CUDA 12.0: the images are of toolkit 12, and run on every driver from there on.
 const LEAST_DRIVER: u32 = 12_000;
+/// What a toolkit's stub of the driver answers to everything.
+const STUB: u32 = 34;
 /// Commands that may wait: more than all slots of all models that a server has.
 const COMMANDS: usize = 1024;
 /// How long a model may take to be placed before the GPU is given up.
@@ -45,7 +47,10 @@ pub fn open(settings: &Settings) -> Device {
 fn refused(error: &CudaError) -> Status {
     match error.code() {
         Some(100 | 101) => Status::Absent(format!("the CUDA driver finds no GPU: {error}")),
-        Some(34 | 35 | 803 | 804) | None => Status::DriverTooOld(error.to_string()),
+        Some(STUB) => Status::DriverTooOld(
+            "the libcuda.so.1 that was found is a toolkit's stub and no driver: take its folder out of the library path".into(),
+        ),
+        Some(35 | 803 | 804) | None => Status::DriverTooOld(error.to_string()),
         _ => Status::Unsupported(error.to_string()),
     }
 }
@@ -93,7 +98,7 @@ fn start(report: Report, gate: &Gate, settings: &Settings) -> Result<Gpu, Status
     let spawned = std::thread::Builder::new().name(format!("cuda-{}", health.report.ordinal)).spawn(run);
     spawned.map_err(|error| Status::Unsupported(format!("its thread could not be started: {error}")))?;
     match opened.recv_timeout(PLACING) {
-        Ok(Ok(())) => Ok(Gpu { commands, health, next: AtomicU64::new(0), watchdog: settings.watchdog }),
+        Ok(Ok(())) => Ok(Gpu { commands, health, next: AtomicU64::new(0), settings: *settings }),
         Ok(Err(ImageError::Driver(error))) => Err(refused(&error)),
         Ok(Err(error)) => Err(Status::Unsupported(error.to_string())),
         Err(_) => Err(Status::Lost(format!("the GPU did not answer within {PLACING:?}"))),
@@ -104,7 +109,7 @@ struct Gpu {
     commands: Sender<Command>,
     health: Arc<Health>,
     next: AtomicU64,
-    watchdog: Duration,
+    settings: Settings,
 }
 
 impl Gpu {
@@ -136,16 +141,16 @@ impl Accelerator for Gpu {
         }
     }
 
-    fn place(&self, model: &Arc<dyn Prepared>, lowered: Lowered, sample: &[Tensor]) -> Result<Taken, String> {
+    fn place(&self, model: &Arc<dyn Prepared>, lowered: Lowered, work: Work<'_>) -> Result<Taken, String> {
         if let Some(reason) = self.health.lost() {
             return Err(format!("the GPU is lost: {reason}"));
         }
         let (ends, width, labels) = (lowered.ends.clone(), lowered.body.width(), lowered.body.has_labels());
         let what = lowered.body.describe();
-        let sample_rows = raw_rows(&lowered, sample)?;
+        let sample_rows = raw_rows(&lowered, work.sample)?;
         let id = self.next.fetch_add(1, Relaxed);
         let (reply, placed) = bounded(1);
-        let order = Box::new(Order { lowered, sample: sample_rows });
+        let order = Box::new(Order { lowered, sample: sample_rows, most_rows: self.settings.most_rows });
         let sent = self.commands.send(Command::Place { id, order, reply });
         sent.map_err(|_| "the GPU's thread has ended".to_owned())?;
         let placed = match placed.recv_timeout(PLACING) {
@@ -156,13 +161,13 @@ impl Accelerator for Gpu {
                 return Err(reason);
             }
         };
-        let (commands, health, watchdog) = (self.commands.clone(), self.health.clone(), self.watchdog);
+        let (commands, health, watchdog) = (self.commands.clone(), self.health.clone(), self.settings.watchdog);
         let (bytes, ways, capacities) = (placed.bytes, placed.ways.clone(), placed.capacities.clone());
         let parts = Parts { id, commands, health, ends, width, labels, watchdog };
         let remote = Arc::new(Remote::new(parts, placed));
-        let either = |alone, lines| Either { cpu: model.clone(), remote: remote.clone(), alone, lines };
-        let alone: Arc<dyn Prepared> = Arc::new(either(true, Vec::new()));
-        let Measured { costs, lines } = measure(model.as_ref(), alone.as_ref(), &remote, sample, &capacities)?;
+        let either = |rule, lines| Either { cpu: model.clone(), remote: remote.clone(), rule, lines };
+        let alone: Arc<dyn Prepared> = Arc::new(either(Rule::Alone, Vec::new()));
+        let Measured { costs, lines } = measure(model.as_ref(), alone.as_ref(), &remote, work.sample, &capacities)?;
         let row = |cost: &super::cost::Cost| Row {
             rows: cost.rows,
             cpu: cost.cpu,
@@ -174,7 +179,11 @@ impl Accelerator for Gpu {
         let head =
             format!("on {} too ({}): {what}, {}", self.id(), self.health.report.name, super::measure::ways(&ways));
         let lines = [head].into_iter().chain(lines).collect();
-        Ok(Taken { model: Arc::new(either(false, lines)), alone, at: Where::Both { device: self.id(), bytes, table } })
+        Ok(Taken {
+            model: Arc::new(either(if work.always { Rule::Always } else { Rule::Cheaper }, lines)),
+            alone,
+            at: Where::Both { device: self.id(), bytes, table },
+        })
     }
 }
 

@@ -103,8 +103,9 @@ impl SlotSizes {
 }
 
 /// Sizes of batches that the slots of a model are made for.
-fn capacities(lowered: &Lowered) -> Vec<usize> {
-    let fits = |rows: &usize| SlotSizes::new(lowered, *rows).is_some_and(|sizes| sizes.all() <= SLOT_BYTES);
+fn capacities(lowered: &Lowered, most: usize) -> Vec<usize> {
+    let fits =
+        |rows: &usize| *rows <= most && SlotSizes::new(lowered, *rows).is_some_and(|sizes| sizes.all() <= SLOT_BYTES);
     SIZES.into_iter().take_while(fits).collect()
 }
 
@@ -151,17 +152,20 @@ pub struct Ground<'a> {
 pub struct Order {
     pub lowered: Lowered,
     pub sample: Vec<u8>,
+    pub most_rows: usize,
 }
 
 impl Ground<'_> {
-    pub fn place(&self, order: &Order) -> Result<(Resident, Placed), PlaceError> {
+    /// Places a model; `between` is called between the steps, each of which is short.
+    pub fn place(&self, order: &Order, between: &mut dyn FnMut()) -> Result<(Resident, Placed), PlaceError> {
         let lowered = &order.lowered;
-        let capacities = capacities(lowered);
+        let capacities = capacities(lowered, order.most_rows);
         let Some(sizes) = capacities.last().and_then(|most| SlotSizes::new(lowered, *most)) else {
             return Err(PlaceError::TooMany);
         };
         self.check_room(Tables::bytes_of(lowered) + SLOTS * sizes.all())?;
         let tables = Tables::upload(self.context, lowered)?;
+        between();
         let mut slots = Vec::with_capacity(SLOTS);
         let mut hosts = Vec::with_capacity(SLOTS);
         let (mut ways, mut busy) = (Vec::new(), Vec::new());
@@ -182,6 +186,7 @@ impl Ground<'_> {
                     }
                 };
                 slot.graphs.push(graph);
+                between();
             }
             slots.push(slot);
             hosts.push(host);

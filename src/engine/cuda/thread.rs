@@ -8,6 +8,7 @@ use super::slot::Slot;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// How long the thread looks for finished batches without a pause: as long as small ones take.
@@ -95,7 +96,12 @@ impl Thread {
     fn obey(&self, command: Command, models: &mut HashMap<u64, Resident>, flights: &mut Vec<Flight>) {
         match command {
             Command::Place { id, order, reply } => {
-                let placed = self.place(&order).map(|(resident, placed)| {
+                self.health.placing.store(true, Relaxed);
+                let placed = self.place(&order, &mut || {
+                    self.look(models, flights);
+                });
+                self.health.placing.store(false, Relaxed);
+                let placed = placed.map(|(resident, placed)| {
                     models.insert(id, resident);
                     placed
                 });
@@ -120,12 +126,13 @@ impl Thread {
         }
     }
 
-    fn place(&self, order: &Order) -> Result<(Resident, Placed), PlaceError> {
+    /// `between` is called now and then: batches may be on their way.
+    fn place(&self, order: &Order, between: &mut dyn FnMut()) -> Result<(Resident, Placed), PlaceError> {
         if let Some(reason) = self.health.lost() {
             return Err(PlaceError::Lost(reason));
         }
         let ground = Ground { context: &self.context, kernels: &self.kernels, report: &self.report };
-        let placed = ground.place(order);
+        let placed = ground.place(order, between);
         if let Err(PlaceError::Driver(error)) = &placed
             && !error.leaves_context_whole()
         {

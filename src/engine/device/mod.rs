@@ -21,8 +21,17 @@ pub trait Accelerator: Send + Sync {
 
     fn readings(&self) -> Readings;
 
-    /// Places a model. `sample` are inputs to measure with. The error says why it stays on the CPU.
-    fn place(&self, model: &Arc<dyn Prepared>, lowered: super::Lowered, sample: &[Tensor]) -> Result<Taken, String>;
+    /// Places a model. The error says why it stays on the CPU.
+    fn place(&self, model: &Arc<dyn Prepared>, lowered: super::Lowered, work: Work<'_>) -> Result<Taken, String>;
+}
+
+/// What a model is placed for.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// Inputs to measure with.
+    pub sample: &'a [Tensor],
+    /// The device gets every batch that it has room for.
+    pub always: bool,
 }
 
 /// A model that runs on the device and on the CPU.
@@ -74,13 +83,13 @@ impl Device {
 
     /// Places a model that was loaded from these bytes, if it passes its golden cases there too. What
     /// stands in the way is told by [`Loaded::at`], and the model stays as it is.
-    pub fn take(&self, loaded: Loaded, format: Format, bytes: &[u8], sample: &[Tensor], cases: &[Case]) -> Loaded {
+    pub fn take(&self, loaded: Loaded, format: Format, bytes: &[u8], work: Work<'_>, cases: &[Case]) -> Loaded {
         let Self::Some(device) = self else {
             let reason = self.status().reason();
             return Loaded { at: Where::Cpu { reason }, ..loaded };
         };
         let taken = lower(format, bytes, loaded.model.as_ref())
-            .and_then(|lowered| device.place(&loaded.model, lowered, sample))
+            .and_then(|lowered| device.place(&loaded.model, lowered, work))
             .and_then(|taken| {
                 conformance::golden(taken.alone.as_ref(), cases)
                     .map_err(|words| format!("on the device, golden.json: {words}"))?;

@@ -25,6 +25,8 @@ pub enum Use {
     Required,
     /// A model that stays on the CPU.
     Off,
+    /// A model whose batches all go to the GPU, whatever they cost there, as long as it has room.
+    Always,
 }
 
 /// `--gpu-lost`: what becomes of the process when its GPU is lost.
@@ -44,12 +46,14 @@ pub struct Settings {
     pub on_loss: OnLoss,
     /// How long a batch may take before the GPU is given up, beside what batches before it take.
     pub watchdog: Duration,
+    /// Rows that a batch on the GPU may have at most.
+    pub most_rows: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let watchdog = Duration::from_millis(500);
-        Self { wish: Wish::default(), required: Use::default(), on_loss: OnLoss::default(), watchdog }
+        Self { wish: Wish::default(), required: Use::default(), on_loss: OnLoss::default(), watchdog, most_rows: 8192 }
     }
 }
 

@@ -118,3 +118,6 @@ void check_wide_trees(Random& random);
 void check_finish(Random& random);
 void check_networks(Random& random);
 void check_driver();
+void check_failing_call();
+void check_faulting_kernel();
+void check_hanging_stream();

@@ -1,5 +1,6 @@
 // Every kernel beside plain code, on the fake driver: check ROUNDS [FIRST_ROUND]. Exits with 1 at the
-// first difference, and says its round. interop/cuda_check.py builds and runs it.
+// first difference, and says its round. `check call`, `kernel` and `stream` look at a device that is broken
+// on command. ../check.py builds and runs it.
 
 #include "device.h"
 
@@ -24,6 +25,18 @@ void open_device() {
     OK(cuModuleLoadData(&module_handle, IMAGE));
 }
 
+struct Broken {
+    const char* mode;
+    void (*check)();
+};
+
+const Broken BROKEN[] = {{"call", check_failing_call}, {"kernel", check_faulting_kernel}, {"stream", check_hanging_stream}};
+
+[[noreturn]] void done() {
+    fflush(stdout);
+    _Exit(0);  // the streams' threads do not end
+}
+
 }  // namespace
 
 void* function_named(const char* name) {
@@ -36,6 +49,13 @@ int main(int count, char** arguments) {
     const u64 rounds = count > 1 ? strtoull(arguments[1], nullptr, 10) : 20;
     const u64 first = count > 2 ? strtoull(arguments[2], nullptr, 10) : 1;
     open_device();
+    const char* mode = count > 1 ? arguments[1] : "";
+    for (const Broken& broken : BROKEN) {
+        if (strcmp(mode, broken.mode) == 0) {
+            broken.check();
+            done();
+        }
+    }
     check_driver();
     for (current_round = first; current_round < first + rounds; current_round++) {
         Random random{current_round};
@@ -46,6 +66,5 @@ int main(int count, char** arguments) {
         check_networks(random);
     }
     printf("%llu rounds from %llu on: all kernels agree\n", (unsigned long long)rounds, (unsigned long long)first);
-    fflush(stdout);
-    _Exit(0);  // the streams' threads do not end
+    done();
 }

@@ -52,6 +52,9 @@ fn fill<A: Copy, B>(to: &mut [B], from: &[A], turn: impl Fn(A) -> B) -> Result<(
     Ok(())
 }
 
+/// Nodes, root and depth of each tree, and the way of the rows to them.
+type LoweredNodes<'a> = (Nodes, &'a [(u32, u32)], Entrance);
+
 impl Forest {
     /// The tables, and how rows of `dtype` get to them.
     pub fn lower(&self, dtype: DType, head: Head) -> Result<(lowered::Forest, Entrance), String> {
@@ -74,7 +77,7 @@ impl Forest {
         Ok((forest, entrance))
     }
 
-    fn lower_nodes(&self, dtype: DType) -> Result<(Nodes, &[(u32, u32)], Entrance), String> {
+    fn lower_nodes(&self, dtype: DType) -> Result<LoweredNodes<'_>, String> {
         let entrance = match (dtype, self.rounding) {
             (DType::F32, _) if self.compact.is_some() => Entrance::Same,
             (DType::F64, Some(rounding)) if self.compact.is_some() => Entrance::Round(rounding),
