@@ -1,6 +1,7 @@
 //! Users stay where they are: when contents are swapped, when a canary goes up, when the server
 //! starts again, whichever protocol they speak.
 
+use crate::common::client::Request;
 use crate::common::garden::{Garden, until};
 use crate::common::grpc::{self, framed};
 use crate::common::{Server, golden, models};
@@ -110,6 +111,38 @@ fn customer(version: &str) -> ModelInferRequest {
         inputs: case.as_array().expect("inputs").iter().map(tensor).collect(),
         ..ModelInferRequest::default()
     }
+}
+
+#[test]
+fn every_protocol_names_the_variant() {
+    let server = Server::with(|config| {
+        config.registry.control = Control::Poll;
+        config.registry.paths = vec![models()];
+        config.front.default_model = Some("churn".to_owned());
+    });
+    let case = golden::version("churn", "1").cases[0].row(0);
+    let rows = case.features();
+    let bodies = [
+        ("/models/churn/predict", json!({"features": rows})),
+        ("/v2/models/churn/infer", json!({"inputs": case.infer_inputs(false)})),
+        ("/v1/models/churn:predict", json!({"instances": rows})),
+        ("/invocations", json!({"dataframe_records": rows})),
+    ];
+    let ask = |path: &str, body: &Value| {
+        let reply = server.client().ask(&Request::post(path, body.to_string()).with("x-user-id", "ann"));
+        assert_eq!(reply.status, 200, "{path}: {reply}");
+        reply.header("x-variant").map(str::to_owned)
+    };
+    bodies.iter().for_each(|(path, body)| assert_eq!(ask(path, body), None, "{path}: there is no plan"));
+    let split = json!({"champion": 5000, "challenger": 5000});
+    put(
+        &server,
+        "PUT",
+        TRAFFIC,
+        json!({"split": split, "sticky": {"header": "x-user-id"}, "forced": {"ann": "challenger"}}),
+    );
+    bodies.iter().for_each(|(path, body)| assert_eq!(ask(path, body).as_deref(), Some("challenger"), "{path}"));
+    server.stop();
 }
 
 #[test]

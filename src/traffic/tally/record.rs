@@ -100,12 +100,12 @@ mod tests {
     fn count(tally: &Tally, draws: &mut Draws, requests: usize) {
         for _ in 0..requests {
             let unit = (draws.next() % 900).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let why = if unit % 11 == 0 { Why::Missing } else { Why::Dealt };
+            let why = if unit.is_multiple_of(11) { Why::Missing } else { Why::Dealt };
             let outcome = Outcome {
                 latency: Duration::from_micros(unit % 5000),
                 rows: 1 + unit % 3,
-                error: unit % 50 == 0,
-                slow: unit % 7 == 0,
+                error: unit.is_multiple_of(50),
+                slow: unit.is_multiple_of(7),
                 nan: false,
                 score: Some((unit % 8) as f64),
                 class: Some((unit % 4) as usize),
