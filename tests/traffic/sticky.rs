@@ -129,7 +129,8 @@ fn every_protocol_names_the_variant() {
         ("/invocations", json!({"dataframe_records": rows})),
     ];
     let ask = |path: &str, body: &Value| {
-        let reply = server.client().ask(&Request::post(path, body.to_string()).with("x-user-id", "ann"));
+        let request = Request::post(path, body.to_string()).with("content-type", "application/json");
+        let reply = server.client().ask(&request.with("x-user-id", "ann"));
         assert_eq!(reply.status, 200, "{path}: {reply}");
         reply.header("x-variant").map(str::to_owned)
     };
