@@ -23,8 +23,10 @@ namespace shim {
 
 // All threads of the block wait for each other; answers whether any of them said `any`.
 bool barrier(bool any, const char* file, int line);
-// All lanes of the warp wait for each other and see what each brought.
-uint64_t from_lane(uint64_t brought, unsigned lane, const char* file, int line);
+// Registers that a lane brings to a meeting of its warp.
+using Brought = uint32_t[6];
+// All lanes of the warp wait for each other and see what each brought, until their next meeting but one.
+const Brought* from_lanes(const Brought& own, const char* file, int line);
 unsigned char* dynamic_start();
 unsigned dynamic_bytes();
 

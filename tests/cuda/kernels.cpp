@@ -27,6 +27,8 @@ const Kernel TABLE[] = {
     entry<Finish, finish>("finish", true, 2 * CHUNK * sizeof(double)),
     entry<Network, network>("network", true),
     entry<Dense, dense>("dense", true, 2 * sizeof(DenseTile)),
+    entry<Dense, dense_tf32>("dense_tf32", true, 2 * sizeof(Tf32::Tile)),
+    entry<Dense, dense_bf16>("dense_bf16", true, 2 * sizeof(Bf16::Tile)),
     entry<SoftmaxRows, softmax_rows>("softmax_rows", true),
 };
 

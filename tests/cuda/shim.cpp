@@ -40,7 +40,7 @@ struct Fibre {
 
 // Lanes meet here. Those that are a meeting ahead use the other row.
 struct Warp {
-    uint64_t brought[2][32];
+    Brought brought[2][32];
     unsigned arrived = 0, meeting = 0;
 };
 
@@ -133,7 +133,7 @@ void release(unsigned threads) {
     for (unsigned at = 0; at < threads; at++) {
         const Fibre* fibre = fibres[at];
         if (fibre->wait == Wait::WARP) {
-            die("%s:%d: not all lanes of a warp come to this shuffle", fibre->file, fibre->line);
+            die("%s:%d: not all lanes of a warp come to this meeting", fibre->file, fibre->line);
         }
         if (fibre->wait != first->wait || fibre->line != first->line) {
             die("threads 0 and %u are not at the same barrier (lines %d and %d; 0 is the end)", at, first->line, fibre->line);
@@ -203,10 +203,10 @@ bool barrier(bool any, const char* file, int line) {
     return heard;
 }
 
-uint64_t from_lane(uint64_t brought, unsigned lane, const char* file, int line) {
+const Brought* from_lanes(const Brought& own, const char* file, int line) {
     Warp& warp = warps[thread_index.x / 32];
     const unsigned meeting = warp.meeting, self = thread_index.x;
-    warp.brought[meeting % 2][self % 32] = brought;
+    memcpy(warp.brought[meeting % 2][self % 32], own, sizeof own);
     if (++warp.arrived == 32) {
         warp.arrived = 0;
         warp.meeting++;
@@ -219,7 +219,7 @@ uint64_t from_lane(uint64_t brought, unsigned lane, const char* file, int line) 
         current->line = line;
         leave();
     }
-    return warp.brought[meeting % 2][lane];
+    return warp.brought[meeting % 2];
 }
 
 unsigned char* dynamic_start() {

@@ -13,7 +13,7 @@ void* module_handle;
 // Nothing but names: the fake driver asks an image for no more.
 const char IMAGE[] =
     ".version 8.0\n.target sm_75\n.entry assemble(\n.entry walk(\n.entry walk_resident(\n.entry walk_wide(\n"
-    ".entry finish(\n.entry network(\n.entry dense(\n.entry softmax_rows(\n";
+    ".entry finish(\n.entry network(\n.entry dense(\n.entry dense_tf32(\n.entry dense_bf16(\n.entry softmax_rows(\n";
 
 void open_device() {
     int device;

@@ -89,6 +89,45 @@ std::vector<float> layer_after_layer(const std::vector<Layer>& layers, const Arr
     return from->read();
 }
 
+// To so many significant bits. Ties go away from zero for tf32, to even for bf16.
+double rounded(double x, int bits, bool even) {
+    int exponent;
+    const double mantissa = std::ldexp(std::frexp(x, &exponent), bits);
+    return std::ldexp(even ? std::nearbyint(mantissa) : std::round(mantissa), exponent - bits);
+}
+
+// A layer by the matrix units. How they round their sums is their own: a few units of the last place of
+// what was added up are allowed.
+void check_rounded(Random& random, const char* name, int bits, bool even) {
+    const u32 inputs = random.between(1, 90), outputs = random.between(1, 150);
+    const u32 capacity = random.between(1, 80), count = random.below(capacity + 1);
+    std::vector<float> rows(capacity * inputs), weights(inputs * outputs), bias(outputs);
+    for (std::vector<float>* all : {&rows, &weights, &bias}) {
+        for (float& x : *all) {
+            // Halves of what stays are ties.
+            x = random.chance(0.3) ? (float)(1 + (2.0 * random.below(8) + 1) / (1 << bits)) : (float)random.around_zero();
+        }
+    }
+    Array<u32> count_there(std::vector<u32>{count});
+    Array<float> rows_there(rows), weights_there(weights), bias_there(bias), to(capacity * outputs);
+    const Layer layer = {weights_there.get(), bias_there.get(), inputs, outputs, ACT_RELU, 0, 0, 0};
+    launch(name, Dense{count_there.get(), rows_there.get(), to.get(), layer}, tiles(capacity, DENSE_ROWS), tiles(outputs, DENSE_OUTPUTS), 256);
+    const std::vector<float> got = to.read();
+    for (u32 row = 0; row < capacity; row++) {
+        for (u32 o = 0; o < outputs; o++) {
+            double sum = bias[o], size = std::fabs(sum);
+            for (u32 k = 0; k < inputs; k++) {
+                const double product = rounded(rows[row * inputs + k], bits, even) * rounded(weights[k * outputs + o], bits, even);
+                sum += product;
+                size += std::fabs(product);
+            }
+            const float here = got[row * outputs + o];
+            const bool right = row < count ? std::fabs(here - std::max(sum, 0.0)) <= 1e-6 * size : std::isnan(here);
+            REQUIRE(right, "%s: row %u, output %u: %.9g, expected %.9g", name, row, o, here, std::max(sum, 0.0));
+        }
+    }
+}
+
 bool near(float got, float should) {
     return std::isnan(got) ? std::isnan(should) : std::fabs(got - should) <= 3e-5f * (1 + std::fabs(should));
 }
@@ -96,6 +135,8 @@ bool near(float got, float should) {
 }  // namespace
 
 void check_networks(Random& random) {
+    check_rounded(random, "dense_tf32", 11, false);
+    check_rounded(random, "dense_bf16", 8, true);
     const u32 inputs = random.between(1, 90), capacity = random.between(1, 80), count = random.below(capacity + 1);
     const std::vector<Weights> network = any_network(random, inputs);
     std::vector<float> rows(capacity * inputs);

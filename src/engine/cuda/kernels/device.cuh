@@ -9,6 +9,11 @@
 #ifdef __CUDACC__
 
 #define DEVICE static __device__ __forceinline__
+#define DEVICE_MEMBER __device__ __forceinline__
+
+#if __CUDA_ARCH__ >= 800
+#define MATRIX_UNITS
+#endif
 
 extern __shared__ __align__(16) unsigned char dynamic_shared_start[];
 

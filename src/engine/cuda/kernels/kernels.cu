@@ -9,6 +9,7 @@
 //   finish         up to 256           rows / row_tile                              0
 //   network        up to 256, warps    rows / row_tile                              8 row_tile widest
 //   dense          256                 rows / DENSE_ROWS, outputs / DENSE_OUTPUTS   0
+//   dense_tf32, dense_bf16: as dense, from compute capability 8.0 on
 //   softmax_rows   up to 256, warps    any                                          0
 //
 // Rows are those of the capacity, quotients are rounded up, `warps` are multiples of 32 threads. Every
@@ -25,5 +26,7 @@
 #include "finish.cuh"
 
 #include "dense.cuh"
+
+#include "matrix.cuh"
 
 #include "network.cuh"
