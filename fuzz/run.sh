@@ -18,6 +18,7 @@ declare -A SEEDS=(
   [xgboost-ubjson]="../tests/data/native/xgb-*.ubj"
   [lightgbm]="../tests/data/native/lgb-*.txt"
   [golden]="../models/*/*/golden.json"
+  [panes]="seeds/panes/*"
   [tensor]=""
   [protocol-binary]="seeds/protocol-binary/*"
   [protocol-grpc]="seeds/protocol-grpc/*"

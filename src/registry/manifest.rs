@@ -32,6 +32,18 @@ const KEYS: &[&str] = &[
     "monitor.enabled",
     "monitor.rows_per_second",
     "monitor.rule.*",
+    "monitor.rows.pca",
+    "monitor.rows.mmd",
+    "monitor.rows.learn",
+    "monitor.rows.variance",
+    "monitor.rows.alpha",
+    "monitor.rows.pca_floor",
+    "monitor.rows.mmd_floor",
+    "monitor.streams.columns",
+    "monitor.streams.detectors",
+    "monitor.streams.delta",
+    "monitor.streams.threshold",
+    "monitor.streams.tolerance",
     "input.datatype",
     "output.kind",
     "output.labels",
@@ -100,7 +112,7 @@ pub struct Manifest {
     /// What its networks are computed in there.
     pub precision: Precision,
     pub card: Card,
-    /// The plan in force where none is given otherwise.
+    /// The plan in force where none is given otherwise. A canary in it is a wish.
     pub traffic: Option<Arc<traffic::Plan>>,
 }
 
@@ -209,10 +221,6 @@ fn plan(
     let default = Serving::default_alias(aliases);
     let plan = traffic::Plan::read(document, |name| default.is_some() && number(name) == default);
     match plan {
-        Ok(plan) if plan.canary.is_some() => {
-            words.push("traffic.canary: a canary is started by PUT /api/models/NAME/traffic, and kept there".into());
-            None
-        }
         Ok(plan) => Some(plan).filter(|plan| !plan.is_empty()),
         Err(fault) => {
             words.push(format!("traffic.{fault}"));

@@ -178,6 +178,9 @@ fn find<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
             Some((model, "rollback")) => Route::Change(Action::Rollback, model),
             Some((model, "canary")) => Route::Change(Action::Canary, model),
             Some((model, "experiment")) => Route::Experiment(model),
+            Some((model, below)) if below.starts_with("canary/") => {
+                Route::Change(Action::Steer(below.strip_prefix("canary/")?), model)
+            }
             Some((model, below)) => {
                 let alias = below.strip_prefix("aliases/").filter(|alias| !alias.is_empty() && !alias.contains('/'))?;
                 let drops = method == Method::DELETE;
@@ -209,7 +212,7 @@ fn unknown(path: &str) -> ApiError {
     let words = format!(
         "no such path: {path}. The admin port has /metrics, /livez, /readyz, /docs, /openapi.json, /api/models, /api/models/NAME, \
          /api/models/NAME/{{drift,report.html,traffic,experiment}}, POST /api/models/NAME/{{load,unload,reference,promote,\
-         rollback,canary}}, PUT and DELETE /api/models/NAME/aliases/ALIAS, /api/events, /api/process"
+         rollback,canary,canary/approve,canary/pause,canary/resume}}, PUT and DELETE /api/models/NAME/aliases/ALIAS, /api/events, /api/process"
     );
     ApiError { field: Some("path".into()), ..ApiError::new(Cause::NotFound, words) }
 }
