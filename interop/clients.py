@@ -12,7 +12,6 @@ subtract, text) for what numpy says. Exits with 1 on the first answer that diffe
 import argparse
 import importlib
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+
+from server import Server, ensure
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = (("wine", "1"), ("churn", "1"), ("churn", "2"), ("diabetes", "1"))
@@ -41,11 +42,6 @@ TYPES = {
     "FP64": (np.float64, TensorProto.DOUBLE),
     "BYTES": (np.object_, TensorProto.STRING),
 }
-
-
-def ensure(holds, words):
-    if not holds:
-        sys.exit(f"FAILED: {words}")
 
 
 def same(what, got, want, rtol=0.0, atol=0.0):
@@ -104,30 +100,6 @@ def save(home, name, inputs, outputs, nodes):
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     (home / name / "1").mkdir(parents=True)
     onnx.save(model, home / name / "1" / "model.onnx")
-
-
-class Server:
-    """A running binary over the planted models."""
-
-    def __init__(self, binary, home, *more):
-        command = [binary, "serve", str(home), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", *more]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        seen = []
-        for line in self.process.stdout:
-            seen.append(line)
-            found = re.match(r"listening on http://([0-9.:]+), admin on http://([0-9.:]+)", line)
-            if found:
-                self.data, self.admin = found.groups()
-                return
-        sys.exit(f"FAILED: the server did not start: {''.join(seen)}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        code = self.process.wait(40)
-        ensure(code == 0, f"the server exited with {code}")
 
 
 def golden(model, version):
