@@ -76,7 +76,7 @@ def plant(home):
         if model.is_dir():
             shutil.copytree(model, home / model.name)
     for name, (_, kind) in TYPES.items():
-        save(home, f"identity_{name.lower()}", [("x", kind)], [("y", kind)], [identity(name)])
+        save(home, f"identity_{name.lower()}", [("x", kind)], [("y", kind)], [helper.make_node("Identity", ["x"], ["y"])])
     for name in ("FP32", "FP64", "INT32", "INT64"):
         kind = TYPES[name][1]
         pairs = (("Add", "OUTPUT0"), ("Sub", "OUTPUT1"))
@@ -85,19 +85,10 @@ def plant(home):
         save(home, f"addsub_{name.lower()}", *ends, nodes)
 
 
-def identity(name):
-    """Text goes through an operator that takes it: all columns of the table, in their order."""
-    if name == "BYTES":
-        return helper.make_node("ArrayFeatureExtractor", ["x", "all"], ["y"], domain="ai.onnx.ml")
-    return helper.make_node("Identity", ["x"], ["y"])
-
-
 def save(home, name, inputs, outputs, nodes):
     info = lambda ends: [helper.make_tensor_value_info(end, kind, ["batch", 2]) for end, kind in ends]
-    columns = helper.make_tensor("all", TensorProto.INT64, [2], [0, 1])
-    graph = helper.make_graph(nodes, name, info(inputs), info(outputs), [columns] if name == "identity_bytes" else [])
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    graph = helper.make_graph(nodes, name, info(inputs), info(outputs))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     (home / name / "1").mkdir(parents=True)
     onnx.save(model, home / name / "1" / "model.onnx")
 
