@@ -38,15 +38,23 @@ COPY models /models
 USER 65532:65532
 
 FROM ${BASE_IMAGE} AS server
-# Nothing is installed: the binary needs glibc and libgcc, which the base has, and opens no connections.
+# Nothing is installed: the binary needs glibc and libgcc, which the base has, and opens no connections. A driver
+# for GPUs is looked for at start, which a binary without glibc could not do.
 RUN install -d /models && install -d -o 65532 -g 65532 /var/lib/tidegate
 COPY LICENSE-APACHE LICENSE-MIT /usr/share/doc/tidegate/
 COPY --from=build /out/tidegate /usr/local/bin/tidegate
 
 # In a container 127.0.0.1 reaches nobody. Neither port asks who is calling: publish 9090 to friends only.
+#
+# A GPU's driver is never in the image: NVIDIA's container toolkit brings the node's, with the capabilities named here,
+# to containers that ask for a GPU (docker run --gpus, or the device plugin of Kubernetes). NVIDIA_VISIBLE_DEVICES is
+# left to these: set here, it would give all GPUs of a node to containers that asked for none. The driver keeps what
+# it compiles for GPUs that are newer than the binary where the server may write.
 ENV TIDEGATE_LISTEN=0.0.0.0:8080 \
     TIDEGATE_ADMIN_LISTEN=0.0.0.0:9090 \
-    TIDEGATE_STATE=/var/lib/tidegate
+    TIDEGATE_STATE=/var/lib/tidegate \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    CUDA_CACHE_PATH=/var/lib/tidegate/cuda
 EXPOSE 8080 9090
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532

@@ -43,6 +43,10 @@ bench *ARGS:
 instructions *ARGS:
     python3 benches/instructions.py {{ARGS}}
 
+# All checks and tables of a machine with a GPU (benches/gpu.sh says how); downloads PyTorch and others
+gpu *ARGS:
+    benches/gpu.sh {{ARGS}}
+
 # The engine beside ONNX Runtime; downloads the training libraries
 zoo *ARGS:
     python3 benches/zoo/run.py {{ARGS}}
@@ -52,6 +56,14 @@ load *ARGS:
     cargo build --release
     cargo build --release -p bare-hyper
     python3 loadtest/run.py {{ARGS}}
+
+# The CUDA kernels on the host, beside plain code and without each of their barriers; needs a C++ compiler
+cuda-check *ARGS:
+    python3 tests/cuda/check.py {{ARGS}}
+
+# The CUDA kernels compiled for every architecture, or with --check only compared; needs no GPU
+cuda-images *ARGS:
+    python3 interop/cuda_images.py {{ARGS}}
 
 # A few seconds under load; needs wrk
 smoke:

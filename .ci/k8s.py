@@ -103,9 +103,7 @@ def judge(root, tidegate, series):
         adapter = load(root / "k8s/examples/prometheus-adapter-rules.yaml")[0]
         mistakes += against(ADAPTER, adapter, "prometheus-adapter-rules.yaml")
         mistakes += promql(adapter_queries(adapter), series)
-        for overlay in sorted((root / "k8s/overlays").iterdir()) + [root / "k8s/components"]:
-            objects, how = build(overlay) if overlay.name != "components" else build_component(root, "models-volume")
-            name = overlay.name if overlay.name != "components" else "base with models-volume"
+        for name, objects, how in everything(root):
             checks = Objects(name, objects, image, adapter)
             mistakes += checks.mistakes(tidegate) + promql(checks.expressions(), series)
             facts.append(f"{name}: {len(objects)} objects ({how}): looked at")
@@ -145,13 +143,22 @@ def build(folder):
     return objects, "built by this script alone; kustomize is not installed"
 
 
-def build_component(root, name):
-    """A component that no overlay has switched on, upon the base."""
-    with tempfile.TemporaryDirectory() as folder:
-        base, component = (os.path.relpath(root / "k8s" / part, folder) for part in ("base", f"components/{name}"))
-        lines = {"resources": [base], "components": [component]}
-        (Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump(lines))
-        return build(Path(folder))
+# Components that no overlay has switched on, and upon what they are built.
+ALSO = [("base", "models-volume"), ("base", "gpu"), ("overlays/production", "gpu")]
+
+
+def everything(root):
+    """Name, objects and way of building of every overlay, and of what can be switched on in one."""
+    for overlay in sorted((root / "k8s/overlays").iterdir()):
+        yield overlay.name, *build(overlay)
+    for folder, component in ALSO:
+        with tempfile.TemporaryDirectory() as twin:
+            shutil.copytree(root / "k8s", twin, dirs_exist_ok=True)
+            path = Path(twin) / folder / "kustomization.yaml"
+            own = load(path)[0]
+            own["components"] = own.get("components", []) + [os.path.relpath(Path(twin) / "components" / component, path.parent)]
+            path.write_text(yaml.safe_dump(own))
+            yield f"{folder} with {component}", *build(path.parent)
 
 
 def ordered(objects):
@@ -187,11 +194,13 @@ def chosen(item, target):
 
 def patch(item, step, folder):
     """One step of RFC 6902."""
-    *way, last = step["path"].lstrip("/").replace("~1", "/").split("/")
+    *way, last = [part.replace("~1", "/") for part in step["path"].lstrip("/").split("/")]
     place = item
     try:
         for key in way:
             place = place[int(key) if isinstance(place, list) else key]
+        if step["op"] == "add":
+            return add(place, last, copy.deepcopy(step["value"]))
         last = int(last) if isinstance(place, list) else last
         there = place[last]
     except (KeyError, IndexError, ValueError) as error:
@@ -205,6 +214,13 @@ def patch(item, step, folder):
             pass
         case op:
             raise Unbuildable(f"{folder}: the patch step {op} {step['path']} does not hold, or cannot be read")
+
+
+def add(place, last, value):
+    if isinstance(place, list):
+        place.insert(len(place) if last == "-" else int(last), value)
+    else:
+        place[last] = value
 
 
 def finish(item, own):
@@ -275,7 +291,7 @@ class Objects:
             words += against(CUSTOM[item["kind"]], item, name) if item["kind"] in CUSTOM else kubernetes(item, name)
         identities = [(item["kind"], item["metadata"]["name"]) for item in self.objects]
         words += [f"{' '.join(two)} is there twice" for two in set(identities) if identities.count(two) > 1]
-        words += self.data_port() + self.services() + self.selectors() + self.volumes() + self.autoscaler()
+        words += self.data_port() + self.services() + self.selectors() + self.volumes() + self.autoscaler() + self.gpu()
         words += restricted(self.pod["spec"]) + self.stop()
         words += arguments(self.main, tidegate, "Deployment")
         return [f"{self.name}: {line}" for line in words]
@@ -356,6 +372,18 @@ class Objects:
                 name = metric.get("pods", {}).get("metric", {}).get("name")
                 if name is not None and name not in made:
                     words.append(f"no rule of prometheus-adapter makes the autoscaler's metric {name}")
+        return words
+
+    def gpu(self):
+        if "nvidia.com/gpu" not in self.main["resources"]["limits"]:
+            return ["no GPU is asked for"] if self.name.endswith("with gpu") else []
+        words = []
+        if not {"compute", "utility"} <= set(self.image.environment.get("NVIDIA_DRIVER_CAPABILITIES", "").split(",")):
+            words.append("the image does not ask for the driver's capabilities compute and utility")
+        if "NVIDIA_VISIBLE_DEVICES" in self.image.environment:
+            words.append("the image takes all GPUs of a node, asked for or not")
+        if "nvidia.com/gpu" not in [rule["key"] for rule in self.pod["spec"].get("tolerations", [])]:
+            words.append("the Pods do not tolerate the taint of nodes with GPUs")
         return words
 
     def stop(self):
@@ -592,6 +620,11 @@ PLANTED = [
     (COMPONENTS + "autoscaling/hpa.yaml", "tidegate_queue_seconds_per", "tidegate_wait_seconds_per", "no rule of"),
     (COMPONENTS + "autoscaling/hpa.yaml", "autoscaling/v2", "autoscaling/v2beta2", "find schema"),
     (COMPONENTS + "models-volume/kustomization.yaml", "claimName: tidegate-models", "claimName: models", "no claim"),
+    (COMPONENTS + "gpu/kustomization.yaml", "limits/nvidia.com~1gpu", "limits/nvidia.com~1gpus", "no GPU"),
+    (COMPONENTS + "gpu/kustomization.yaml", "key: nvidia.com/gpu,", "key: nvidia.com/gpus,", "do not tolerate"),
+    (PRODUCTION + "kustomization.yaml", "resources/limits/cpu\n        value: \"2\"",
+     "resources/limits\n        value: { cpu: \"2\", memory: 1Gi }", "production with gpu: no GPU"),
+    ("Dockerfile", "CAPABILITIES=compute,utility", "CAPABILITIES=utility", "compute and utility"),
     (COMPONENTS + "network-policy/networkpolicy.yaml", "port: http", "port: https", "has no port"),
     (COMPONENTS + "monitoring/servicemonitor.yaml", "component: admin", "component: data", "ServiceMonitor"),
     (COMPONENTS + "monitoring/servicemonitor.yaml", "scrapeTimeout", "scrapeTimeuot", "scrapeTimeuot"),

@@ -170,7 +170,7 @@ impl Lane {
     }
 
     fn run_inline(&self, inputs: &[Tensor], rows: usize, started: Instant) -> Result<Answer, BatchError> {
-        let outputs = self.compute_one(inputs, rows, Extras::NONE)?;
+        let outputs = self.judged(self.checked(self.sessions.run_here(inputs), rows))?;
         let compute = started.elapsed();
         self.count_batch(rows, compute, CloseReason::Inline);
         self.stats.sizes.add(rows, compute);
@@ -295,9 +295,9 @@ impl Lane {
     fn run_together(&self, jobs: &[Job], reason: CloseReason) -> Result<(), Failure> {
         let rows: Vec<usize> = jobs.iter().map(|job| job.entry.rows).collect();
         let started = Instant::now();
-        let inputs = scatter::gather(jobs)?;
+        let parts: Vec<&[Tensor]> = jobs.iter().map(|job| &job.inputs[..]).collect();
         let extras = jobs.first().map_or(Extras::NONE, |job| job.entry.extras);
-        let outputs = self.compute(&inputs, rows.iter().sum(), extras)?;
+        let outputs = self.checked(self.sessions.run_parts(&parts, extras), rows.iter().sum())?;
         let compute = started.elapsed();
         let pieces = scatter::deal(&outputs, &rows)?;
         self.count_batch(rows.iter().sum(), compute, reason);
@@ -336,7 +336,11 @@ impl Lane {
     /// Runs one request's own rows. Where the engine fails, a trial with inputs that it is known to
     /// take tells whose fault that is.
     fn compute_one(&self, inputs: &[Tensor], rows: usize, extras: Extras) -> Result<Vec<Tensor>, Failure> {
-        let failure = match self.compute(inputs, rows, extras) {
+        self.judged(self.checked(self.sessions.run(inputs, extras), rows))
+    }
+
+    fn judged(&self, outcome: Result<Vec<Tensor>, Failure>) -> Result<Vec<Tensor>, Failure> {
+        let failure = match outcome {
             Err(failure @ (Failure::Engine(_) | Failure::Panicked)) => failure,
             outcome => return outcome,
         };
@@ -354,8 +358,9 @@ impl Lane {
         Err(failure)
     }
 
-    fn compute(&self, inputs: &[Tensor], rows: usize, extras: Extras) -> Result<Vec<Tensor>, Failure> {
-        let outputs = self.sessions.run(inputs, extras)?;
+    /// No answer with another number of rows gets through.
+    fn checked(&self, outcome: Result<Vec<Tensor>, Failure>, rows: usize) -> Result<Vec<Tensor>, Failure> {
+        let outputs = outcome?;
         if self.merge {
             scatter::check_rows(&outputs, rows)?;
         }

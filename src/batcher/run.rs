@@ -49,13 +49,31 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Runs one batch on any session. A panicked session is thrown away.
+    /// Runs one batch on any session.
     pub fn run(&self, inputs: &[Tensor], extras: Extras) -> Result<Vec<Tensor>, Failure> {
+        self.with(|session| session.run_asked(inputs, extras))
+    }
+
+    /// Runs the rows of several requests as one batch.
+    pub fn run_parts(&self, parts: &[&[Tensor]], extras: Extras) -> Result<Vec<Tensor>, Failure> {
+        self.with(|session| session.run_parts(parts, extras))
+    }
+
+    /// Runs one batch on the calling thread, which must not wait for a device.
+    pub fn run_here(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure> {
+        self.with(|session| session.run_here(inputs, Extras::NONE))
+    }
+
+    /// A panicked session is thrown away.
+    fn with(
+        &self,
+        run: impl FnOnce(&mut dyn Session) -> Result<Vec<Tensor>, RunError>,
+    ) -> Result<Vec<Tensor>, Failure> {
         let mut session = match self.idle.pop() {
             Some(session) => session,
             None => self.model.session()?,
         };
-        let outcome = catch_unwind(AssertUnwindSafe(|| session.run_asked(inputs, extras)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(session.as_mut())));
         match outcome {
             Ok(result) => {
                 self.rest(session);

@@ -1,20 +1,7 @@
-//! Rows joined into one batch, and a batch's answers dealt back to the callers they belong to.
+//! A batch's answers dealt back to the callers they belong to.
 
-use super::queue::Job;
 use super::run::Failure;
 use crate::tensor::Tensor;
-
-/// Stacks the inputs of several requests, in order.
-pub(super) fn gather(jobs: &[Job]) -> Result<Vec<Tensor>, Failure> {
-    let inputs = jobs.first().map_or(0, |job| job.inputs.len());
-    (0..inputs)
-        .map(|at| match Tensor::stack(jobs.iter().map(|job| &job.inputs[at])) {
-            Ok(Some(whole)) => Ok(whole),
-            Ok(None) => Err(Failure::Engine("an empty batch".into())),
-            Err(error) => Err(Failure::Engine(error.to_string())),
-        })
-        .collect()
-}
 
 /// Cuts each output into one piece per request, checking first that no row is missing or too many.
 pub(super) fn deal(outputs: &[Tensor], rows: &[usize]) -> Result<Vec<Vec<Tensor>>, Failure> {

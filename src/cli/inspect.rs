@@ -3,6 +3,7 @@
 use super::measure::{self, Measured};
 use super::table::table;
 use super::{offline, say};
+use crate::engine::device::Where;
 use crate::engine::onnx::pb;
 use crate::registry::{FoundVersion, OutputKind, Version};
 use bytesize::ByteSize;
@@ -17,6 +18,7 @@ pub fn show(version: &Version, found: &FoundVersion) {
     say!("{} version {}", version.model, version.number);
     show_file(found);
     line("engine", &format!("{}: {}", version.loaded.choice.engine, version.loaded.choice.reason));
+    line("device", &device(version));
     line("memory", &memory(version));
     line("loaded in", &version.load_words());
     for (at, step) in version.loaded.model.describe().iter().enumerate() {
@@ -79,6 +81,15 @@ fn memory(version: &Version) -> String {
     match version.loaded.model.memory_bytes() {
         0 => "too little to count".to_owned(),
         bytes => format!("{}, estimated from its weights", ByteSize(bytes as u64)),
+    }
+}
+
+fn device(version: &Version) -> String {
+    let at = &version.loaded.at;
+    let reason = at.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+    match at {
+        Where::Cpu { .. } => format!("{}{reason}", at.id()),
+        Where::Both { bytes, .. } => format!("cpu and {}, {} there", at.id(), ByteSize(*bytes as u64)),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::batcher::Pool;
 use crate::config::LogFormat;
 use crate::engine::TensorSpec;
 use crate::engine::cache::{self, Cache};
+use crate::engine::device::{self, Device};
 use crate::registry::{self, FoundModel, FoundVersion, Manifest, ModelName, Order, Tools, Version};
 use crate::text;
 use clap::{Arg, ArgMatches, Command};
@@ -18,12 +19,14 @@ type Show = fn(&Version, &FoundVersion);
 pub fn command(name: &'static str, about: &'static str) -> Command {
     let help = "a model file, a model directory, or a directory of models";
     let cache = Arg::new("cache-dir").long("cache-dir").value_name("DIR").env("TIDEGATE_CACHE_DIR");
+    let device = Arg::new("device").long("device").value_name("DEVICE").env("TIDEGATE_DEVICE");
     let bytes = Arg::new("cache-bytes").long("cache-bytes").value_name("SIZE").env("TIDEGATE_CACHE_BYTES");
     Command::new(name)
         .about(about)
         .arg(Arg::new("model").value_name("MODEL").required(true).help(help))
         .arg(cache.help("take prepared models from this cache, and keep them there"))
         .arg(bytes.help("bytes that the cache may hold [default: 1GiB]"))
+        .arg(device.help("auto (a GPU where there is one), cpu, cuda, or cuda:NUMBER").default_value("auto"))
 }
 
 /// Loads every version that the path holds, shows each, and exits with 1 if any of them failed.
@@ -52,7 +55,14 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let tools = Tools { pool: &pool, cache: cache.as_ref(), monitor: None };
+    let device = match device(arguments) {
+        Ok(device) => device,
+        Err(words) => {
+            eprintln!("tidegate: --device: {words}");
+            return ExitCode::from(USAGE);
+        }
+    };
+    let tools = Tools { pool: &pool, cache: cache.as_ref(), device: &device, monitor: None };
     for (name, model) in &found.models {
         failures += load_model(name, model, tools, show);
     }
@@ -61,6 +71,14 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
         failures += 1;
     }
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) }
+}
+
+fn device(arguments: &ArgMatches) -> Result<Device, String> {
+    let wish = match arguments.get_one::<String>("device") {
+        Some(text) => text.parse().map_err(|error: device::UnknownWish| error.to_string())?,
+        None => device::Wish::default(),
+    };
+    Ok(Device::open(&device::Settings { wish, ..device::Settings::default() }))
 }
 
 fn cache_settings(arguments: &ArgMatches) -> Result<cache::Settings, String> {

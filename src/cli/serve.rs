@@ -2,6 +2,7 @@
 
 use super::{FAILURE, USAGE, log, usage};
 use crate::app::{App, Stopped};
+use crate::engine::device::{Device, OnLoss, Status};
 use crate::json::{NonFinite, write_element};
 use crate::registry::{ModelStatus, Registry, Slot, State, Version};
 use clap::ArgMatches;
@@ -22,6 +23,7 @@ pub fn run(arguments: &ArgMatches) -> ExitCode {
     };
     log::start(config.log_format, &config.log);
     let default_model = config.front.default_model.clone();
+    let on_loss = config.registry.device.on_loss;
     let running = match App::bind(config).and_then(App::start) {
         Ok(running) => running,
         Err(error) => {
@@ -44,13 +46,46 @@ pub fn run(arguments: &ArgMatches) -> ExitCode {
     };
     // Loading may take long; a signal is heard all the same.
     let greeter = std::thread::spawn(move || greeting.say());
-    let delay = running.block_on(signals.first(running.drain_delay()));
-    let stopped = running.stop(delay);
+    let gpu = running.registry().device().clone();
+    let end = running.block_on(signals.first(running.drain_delay(), lost(gpu, on_loss)));
+    let stopped = running.stop(end.delay());
     let _ = greeter.join();
-    match stopped {
-        Stopped::Clean => ExitCode::SUCCESS,
-        Stopped::Late => ExitCode::from(FAILURE),
+    match (end, stopped) {
+        (End::Asked(_), Stopped::Clean) => ExitCode::SUCCESS,
+        (End::GpuLost, _) | (_, Stopped::Late) => ExitCode::from(FAILURE),
     }
+}
+
+/// Why the server stops.
+#[derive(Clone, Copy)]
+enum End {
+    /// By a signal; how long to serve on.
+    Asked(Duration),
+    GpuLost,
+}
+
+impl End {
+    fn delay(self) -> Duration {
+        match self {
+            Self::Asked(delay) => delay,
+            Self::GpuLost => Duration::ZERO,
+        }
+    }
+}
+
+/// How often the GPU is looked at.
+const GPU_LOOK: Duration = Duration::from_millis(250);
+
+/// Ends when the GPU is lost and that is to end the process.
+async fn lost(device: Device, on_loss: OnLoss) {
+    if on_loss == OnLoss::Degrade {
+        return std::future::pending().await;
+    }
+    let mut looks = tokio::time::interval(GPU_LOOK);
+    while !matches!(device.status(), Status::Lost(_)) {
+        looks.tick().await;
+    }
+    tracing::error!("the GPU is lost, and --gpu-lost exit says to stop");
 }
 
 struct Signals {
@@ -63,12 +98,13 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the first signal and answers how long to serve on: someone at a keyboard does not wait.
-    /// A second signal ends the process at once.
-    async fn first(mut self, drain_delay: Duration) -> Duration {
-        let delay = tokio::select! {
-            _ = self.terminate.recv() => drain_delay,
-            _ = self.interrupt.recv() => Duration::ZERO,
+    /// Waits for the first signal, or for the GPU's loss, and answers how long to serve on: someone at a
+    /// keyboard does not wait. A second signal ends the process at once.
+    async fn first(mut self, drain_delay: Duration, lost: impl Future<Output = ()>) -> End {
+        let end = tokio::select! {
+            _ = self.terminate.recv() => End::Asked(drain_delay),
+            _ = self.interrupt.recv() => End::Asked(Duration::ZERO),
+            () = lost => End::GpuLost,
         };
         tokio::spawn(async move {
             tokio::select! {
@@ -78,7 +114,7 @@ impl Signals {
             eprintln!("tidegate: second signal: stopping without finishing");
             std::process::exit(i32::from(FAILURE));
         });
-        delay
+        end
     }
 }
 

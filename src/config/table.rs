@@ -1,5 +1,6 @@
 //! Every setting of `serve`, once.
 
+use crate::engine::device::UnknownWish;
 use crate::json::NonFinite;
 use crate::sync::cores;
 use crate::{batcher, front, registry, router, text};
@@ -179,6 +180,26 @@ pub const KEYS: &[Key] = &[
         config.registry.cache.directory = Some(PathBuf::from(one(texts)));
         Ok(())
     }),
+    key("device", "DEVICE", "auto", "auto (a GPU where there is one), cpu, cuda, or cuda:NUMBER", |config, texts| {
+        put(&mut config.registry.device.wish, one(texts).parse().map_err(words))
+    }),
+    key("gpu", "USE", "optional", "required: do not start without a GPU", |config, texts| {
+        put(&mut config.registry.device.required, one(texts).parse().map_err(words))
+    }),
+    key(
+        "gpu-lost",
+        "ACTION",
+        "degrade",
+        "when the GPU fails: degrade (the CPU takes over) or exit (stop in order, to be started anew)",
+        |config, texts| put(&mut config.registry.device.on_loss, one(texts).parse().map_err(words)),
+    ),
+    key(
+        "gpu-watchdog",
+        "TIME",
+        "500ms",
+        "how long a batch may take on the GPU before it is given up",
+        |config, texts| put(&mut config.registry.device.watchdog, text::duration(one(texts))),
+    ),
     key(
         "cache-bytes",
         "SIZE",
@@ -325,6 +346,10 @@ pub const KEYS: &[Key] = &[
 fn put<T>(into: &mut T, value: Result<T, String>) -> Result<(), String> {
     *into = value?;
     Ok(())
+}
+
+fn words(error: UnknownWish) -> String {
+    error.to_string()
 }
 
 /// The last text given; a setting that was given has one.

@@ -1,6 +1,7 @@
 //! The contract between a model and whoever runs it.
 
-use super::{Extras, Signature, Words};
+use super::device::Where;
+use super::{Extras, Lowered, Signature, Words};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
@@ -36,6 +37,11 @@ pub trait Prepared: Send + Sync {
         let _ = column;
         None
     }
+
+    /// The model as a device can run it, or why it has no such form.
+    fn lower(&self) -> Result<Lowered, String> {
+        Err("its engine has no form for a device".into())
+    }
 }
 
 /// One thread's state for one model.
@@ -47,6 +53,20 @@ pub trait Session: Send {
     /// A failed run leaves the session fit for the next one; a panicked one is thrown away.
     fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>, RunError>;
 
+    /// Runs the rows of several requests as one batch, which may be written from where they lie to
+    /// where they are computed. Answers are of all rows together.
+    fn run_parts(&mut self, parts: &[&[Tensor]], extras: Extras) -> Result<Vec<Tensor>, RunError> {
+        match parts {
+            [inputs] => self.run_asked(inputs, extras),
+            _ => self.run_asked(&gather(parts)?, extras),
+        }
+    }
+
+    /// Runs one batch on the calling thread alone, without waiting for a device.
+    fn run_here(&mut self, inputs: &[Tensor], extras: Extras) -> Result<Vec<Tensor>, RunError> {
+        self.run_asked(inputs, extras)
+    }
+
     /// The same for a request that asks for some of [`Signature::extras`]: they stand behind the
     /// outputs, as [`Signature::answered`] lists them.
     fn run_asked(&mut self, inputs: &[Tensor], extras: Extras) -> Result<Vec<Tensor>, RunError> {
@@ -55,6 +75,22 @@ pub trait Session: Send {
             false => Err(RunError::Engine("this model has no extra outputs".into())),
         }
     }
+}
+
+/// Stacks the inputs of several requests, in order.
+fn gather(parts: &[&[Tensor]]) -> Result<Vec<Tensor>, RunError> {
+    let inputs = parts.first().map_or(0, |part| part.len());
+    let missing = || RunError::Engine("a part of the batch lacks an input".into());
+    (0..inputs)
+        .map(|at| {
+            let tensors = parts.iter().map(|part| part.get(at).ok_or_else(missing)).collect::<Result<Vec<_>, _>>()?;
+            match Tensor::stack(tensors) {
+                Ok(Some(whole)) => Ok(whole),
+                Ok(None) => Err(RunError::Engine("an empty batch".into())),
+                Err(error) => Err(RunError::Engine(error.to_string())),
+            }
+        })
+        .collect()
 }
 
 /// What a request asks of a model.
@@ -97,6 +133,8 @@ pub struct Loaded {
     pub model: Arc<dyn Prepared>,
     pub choice: Choice,
     pub origin: Origin,
+    /// Where its batches are computed.
+    pub at: Where,
 }
 
 /// What a prepared model was made of.

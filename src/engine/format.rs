@@ -2,7 +2,7 @@
 
 use super::cache::Place;
 use super::tabular::native;
-use super::{Extras, LoadError, Loaded, onnx};
+use super::{Extras, LoadError, Loaded, Lowered, Prepared, onnx};
 
 /// The format of a model file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,5 +66,16 @@ pub fn import(format: Format, bytes: &[u8], options: Options, place: Option<Plac
         )),
         Format::Onnx => onnx::import_with(bytes, options.extras, place),
         _ => native::import(format, bytes, options, place),
+    }
+}
+
+/// A model that was prepared from these bytes, as a device can run it. The error says what stands in
+/// the way, by the operator's name.
+pub fn lower(format: Format, bytes: &[u8], model: &dyn Prepared) -> Result<Lowered, String> {
+    match format {
+        Format::Onnx => {
+            model.lower().or_else(|reason| onnx::lower_dense(bytes).map_err(|dense| dense.unwrap_or(reason)))
+        }
+        _ => model.lower(),
     }
 }

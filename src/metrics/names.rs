@@ -37,9 +37,20 @@ pub const SHED: Family =
 pub const ENGINE_FAILURES: Family = ("tidegate_engine_failures_total", "Failed runs of an engine: error, panic.");
 pub const QUEUE_ROWS: Family = ("tidegate_queue_rows", "Rows waiting now.");
 pub const IN_FLIGHT: Family = ("tidegate_in_flight", "Requests being answered now.");
-pub const MODEL_INFO: Family = ("tidegate_model_info", "Loaded versions: engine, digest, state. Always 1.");
+pub const MODEL_INFO: Family = ("tidegate_model_info", "Loaded versions: engine, device, digest, state. Always 1.");
 pub const MODEL_LOAD: Family = ("tidegate_model_load_seconds", "How long the version took to load, check and warm up.");
 pub const MODEL_MEMORY: Family = ("tidegate_model_memory_bytes", "Estimated memory held by the version.");
+pub const GPU_STATUS: Family = (
+    "tidegate_gpu_status",
+    "1 for how it stands with the GPU: off, absent, driver_too_old, unsupported, ready, lost; 0 for the others.",
+);
+pub const GPU_BATCHES: Family = (
+    "tidegate_gpu_batches_total",
+    "Batches for the GPU: computed, rescued (by the CPU when the GPU failed), turned_away (to the CPU: no slot free).",
+);
+pub const GPU_ROWS: Family = ("tidegate_gpu_rows_total", "Rows that the GPU has computed.");
+pub const GPU_MEMORY: Family =
+    ("tidegate_gpu_memory_bytes", "Memory of the GPU: total, and held by the models placed on it.");
 pub const MODEL_READY: Family = ("tidegate_model_ready", "1 while the model serves a version.");
 pub const SAMPLES: Family = ("tidegate_samples_total", "Rows that monitoring has taken.");
 pub const SAMPLES_DROPPED: Family = (

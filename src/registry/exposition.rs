@@ -147,6 +147,7 @@ fn models(catalog: &Catalog, out: &mut Exposition) {
                 ("model", slot.name.as_str()),
                 ("version", &version),
                 ("engine", &status.engine),
+                ("device", &status.device),
                 ("digest", &status.digest),
                 ("state", status.state.name()),
             ];

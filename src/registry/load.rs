@@ -12,6 +12,7 @@ use super::watched;
 use crate::batcher::{Cost, Lane, Pool, Work};
 use crate::engine::cache::{Cache, Place};
 use crate::engine::conformance::{self, Case, Closeness};
+use crate::engine::device::{Device, Use, Where};
 use crate::engine::{self, Dim, Format, Loaded, Prepared, RunError, Session, Signature, golden, tabular};
 use crate::monitor::{Monitor, Subject, reference};
 use crate::sync::memory;
@@ -44,6 +45,8 @@ pub struct Order {
 pub struct Tools<'a> {
     pub pool: &'a Pool,
     pub cache: Option<&'a Cache>,
+    /// What computes beside the CPU, if there is such.
+    pub device: &'a Device,
     /// Watches the version, if there is one.
     pub monitor: Option<&'a Monitor>,
 }
@@ -65,7 +68,8 @@ fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Resul
     let place = tools.cache.map(|cache| Place { cache, content: &files.model_digest });
     let loaded = engine::import(files.format, &files.model, manifest.options, place);
     let loaded = loaded.map_err(|error| LoadFailure::Failed(error.to_string()))?;
-    let prepared = loaded.model.as_ref();
+    let model_on_cpu = loaded.model.clone();
+    let prepared = model_on_cpu.as_ref();
     let row = check_sizes(prepared.signature()).map_err(LoadFailure::Failed)?;
     let cases = check_golden(prepared, files.golden.as_deref())?;
     // The model file's own names come behind those of the reference data, where these fit.
@@ -79,9 +83,16 @@ fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Resul
     let merge = may_merge(&loaded, &sample, &mut notes);
     let many = (COST_ELEMENTS / row.max(1)).clamp(2, COST_ROWS);
     let cost = measure(prepared, &sample, merge.then_some(many), &mut notes)?;
+    let loaded =
+        super::device::place(loaded, (files.format, &files.model), manifest.gpu, tools.device, (&sample, &cases))?;
     let trial = if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample };
     let work = Work { model: loaded.model.clone(), cost, merge, trial };
-    let lane = Lane::new(work, manifest.lane(&settings.batching), tools.pool, settings.sessions)
+    let mut limits = manifest.lane(&settings.batching);
+    if manifest.gpu == Use::Always && matches!(loaded.at, Where::Both { .. }) {
+        // What runs on the caller's thread never reaches the device.
+        limits.inline_below = Duration::ZERO;
+    }
+    let lane = Lane::new(work, limits, tools.pool, settings.sessions)
         .map_err(|error| LoadFailure::Failed(error.to_string()))?;
     let watch = |monitor: &Monitor| {
         let layout = watched::layout(prepared.signature(), &features, &roles);

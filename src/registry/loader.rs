@@ -5,6 +5,7 @@ use super::settings::Settings;
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::engine::cache::Cache;
+use crate::engine::device::Device;
 use crate::monitor::Monitor;
 use crate::sync::{memory, priority};
 use crossbeam::channel::{Receiver, Sender, unbounded};
@@ -26,18 +27,24 @@ pub(super) struct Loader {
 }
 
 impl Loader {
-    pub fn start(settings: &Settings, pool: &Arc<Pool>, monitor: Option<&Arc<Monitor>>) -> std::io::Result<Self> {
+    pub fn start(
+        settings: &Settings,
+        pool: &Arc<Pool>,
+        device: &Device,
+        monitor: Option<&Arc<Monitor>>,
+    ) -> std::io::Result<Self> {
         // Unbounded, yet small: there is at most one order per version on disk.
         let (orders, work) = unbounded::<Order>();
         let (done, outcomes) = unbounded();
         let cache = Cache::open(&settings.cache).map(Arc::new);
         for number in 0..LOADER_THREADS {
             let (work, done, settings, pool) = (work.clone(), done.clone(), settings.clone(), pool.clone());
-            let (cache, monitor) = (cache.clone(), monitor.cloned());
+            let (cache, device, monitor) = (cache.clone(), device.clone(), monitor.cloned());
             std::thread::Builder::new().name(format!("loader-{number}")).spawn(move || {
                 priority::lower_this_thread(priority::BACKGROUND);
                 for order in work {
-                    let tools = Tools { pool: &pool, cache: cache.as_deref(), monitor: monitor.as_deref() };
+                    let tools =
+                        Tools { pool: &pool, cache: cache.as_deref(), device: &device, monitor: monitor.as_deref() };
                     let result = load(&order, &settings, tools);
                     memory::release();
                     if done.send(Outcome { order, result }).is_err() {

@@ -3,6 +3,7 @@
 use super::slot::Serving;
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
+use crate::engine::device::Use;
 use crate::engine::{Extras, Options};
 use crate::monitor::ModelSettings as Monitor;
 use crate::monitor::contract::{Mode, Rules};
@@ -23,6 +24,7 @@ const KEYS: &[&str] = &[
     "batching.queue_bytes",
     "batching.deadline",
     "instances.count",
+    "device.gpu",
     "input.columns",
     "input.mode",
     "input.rules.*",
@@ -92,6 +94,8 @@ pub struct Manifest {
     pub monitor: Monitor,
     /// How the model file is to be served.
     pub options: Options,
+    /// Whether it may, or must, run on a GPU too.
+    pub gpu: Use,
     pub card: Card,
     /// The plan in force where none is given otherwise.
     pub traffic: Option<Arc<traffic::Plan>>,
@@ -127,6 +131,7 @@ struct File {
     aliases: BTreeMap<String, Number>,
     batching: Batching,
     instances: Instances,
+    device: DeviceTable,
     input: Input,
     output: Output,
     monitor: Monitor,
@@ -153,6 +158,12 @@ enum Number {
 #[serde(default)]
 struct Instances {
     count: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DeviceTable {
+    gpu: Use,
 }
 
 #[derive(Default, Deserialize)]
@@ -281,6 +292,7 @@ impl Manifest {
             versions,
             batching: file.batching,
             instances: file.instances.count,
+            gpu: file.device.gpu,
             columns: file.input.columns,
             mode: file.input.mode,
             rules: file.input.rules,

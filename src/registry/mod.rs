@@ -7,6 +7,7 @@
 //! chose stays whole until the last such request has its answer.
 
 mod control;
+mod device;
 mod digest;
 mod directive;
 mod events;
@@ -29,6 +30,7 @@ mod watch;
 mod watched;
 
 pub use control::{ControlError, Controlled, Verb};
+pub use device::expose_device;
 pub use directive::{Directive, Routing, Target};
 pub use events::{Event, Moment, Side, What, Who};
 pub use exposition::expose;

@@ -1,7 +1,7 @@
 //! What the registry needs to know.
 
 use crate::batcher;
-use crate::engine::cache;
+use crate::engine::{cache, device};
 use crate::monitor;
 use crate::sync::cores;
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ pub struct Settings {
     pub sessions: usize,
     /// Where prepared models are kept.
     pub cache: cache::Settings,
+    pub device: device::Settings,
     pub monitor: monitor::Settings,
     /// Models without which the server is not ready.
     pub required: Vec<String>,
@@ -51,6 +52,7 @@ impl Default for Settings {
             // Compute threads and I/O threads, of which there is one per core each.
             sessions: 2 * cores::usable(),
             cache: cache::Settings::default(),
+            device: device::Settings::default(),
             monitor: monitor::Settings::default(),
             required: Vec::new(),
             patience: Duration::from_secs(30),

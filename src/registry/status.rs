@@ -39,6 +39,11 @@ pub struct VersionStatus {
     pub load_seconds: f64,
     pub memory_bytes: usize,
     pub digest: String,
+    /// `cpu`, or the GPU that computes too.
+    pub device: String,
+    /// Why it is the CPU alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_reason: Option<String>,
 }
 
 impl VersionStatus {
@@ -54,6 +59,8 @@ impl VersionStatus {
             load_seconds: 0.0,
             memory_bytes: 0,
             digest: String::new(),
+            device: String::new(),
+            device_reason: None,
         }
     }
 }

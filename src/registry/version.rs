@@ -77,6 +77,8 @@ impl Version {
             load_seconds: self.load_time.as_secs_f64(),
             memory_bytes: self.loaded.model.memory_bytes(),
             digest: self.digest.clone(),
+            device: self.loaded.at.id().to_owned(),
+            device_reason: self.loaded.at.reason().map(str::to_owned),
         }
     }
 }

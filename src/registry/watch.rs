@@ -1,6 +1,7 @@
 //! The registry's own thread: look, order, take in, publish.
 
 mod control;
+mod readiness;
 mod tell;
 
 use super::control::{Message, Waiter};
@@ -10,17 +11,18 @@ use super::loader::{Loader, Outcome};
 use super::settings::{Control, Settings};
 use super::slot::{Catalog, Slot};
 use super::source::{self, Found, FoundModel, ModelName, Stamp, VersionNumber};
-use super::status::State;
 use super::tracked::{Look, Tracked};
 use super::upload::{self, Upload, UploadError};
 use super::version::{LoadFailure, Version};
 use crate::batcher::Pool;
 use crate::engine::Origin;
+use crate::engine::device::Device;
 use crate::metrics::{names, process};
 use crate::monitor::Monitor;
 use crate::sync::memory;
 use arc_swap::ArcSwap;
 use crossbeam::channel::{Receiver, Sender, after, bounded, never, select, tick, unbounded};
+pub use readiness::Readiness;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -38,6 +40,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// The models in service, kept true by a thread of its own.
 pub struct Registry {
     shared: Arc<Shared>,
+    device: Device,
     monitor: Option<Arc<Monitor>>,
     series: usize,
     /// Unbounded: each caller has at most one in it, and callers are as many as connections.
@@ -53,20 +56,11 @@ struct Shared {
     /// Whether only what was asked for is loaded.
     explicit: bool,
     paths: Vec<PathBuf>,
+    device: Device,
     events: Events,
     /// Set once everything found at start has been tried.
     tried: Mutex<bool>,
     tried_now: Condvar,
-}
-
-/// Whether requests can be answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Readiness {
-    pub ready: bool,
-    /// Some version has failed, though others serve.
-    pub degraded: bool,
-    /// Why it is not ready.
-    pub reason: Option<String>,
 }
 
 impl Registry {
@@ -83,11 +77,12 @@ impl Registry {
     ) -> std::io::Result<Self> {
         let explicit = settings.control == Control::Explicit;
         let (required, paths) = (settings.required.clone(), settings.paths.clone());
-        let shared = Arc::new(Shared { required, explicit, paths, ..Shared::default() });
+        let device = super::device::find(&settings.device)?;
+        let shared = Arc::new(Shared { required, explicit, paths, device: device.clone(), ..Shared::default() });
         let series = settings.monitor.series;
         let monitor = settings.monitor.enabled.then(|| Monitor::start(settings.monitor.clone())).transpose()?;
         let monitor = monitor.map(Arc::new);
-        let loader = Loader::start(&settings, pool, monitor.as_ref())?;
+        let loader = Loader::start(&settings, pool, &device, monitor.as_ref())?;
         let (stop, stopped) = bounded(1);
         let (commands, asked) = unbounded();
         let watcher = Watcher {
@@ -104,7 +99,8 @@ impl Registry {
         };
         let thread =
             std::thread::Builder::new().name("registry".into()).spawn(move || watcher.watch(&stopped, &asked))?;
-        Ok(Self { shared, monitor, series, commands, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        let (stop, thread) = (Mutex::new(Some(stop)), Mutex::new(Some(thread)));
+        Ok(Self { shared, device, monitor, series, commands, stop, thread })
     }
 
     /// The models as they are now. Hold it no longer than it takes to find a slot.
@@ -118,6 +114,11 @@ impl Registry {
         while !*tried {
             tried = self.shared.tried_now.wait(tried).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What computes beside the CPU, or why nothing does.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// What watches the models, if they are watched.
@@ -171,34 +172,10 @@ impl Drop for Registry {
 }
 
 impl Shared {
-    fn readiness(&self) -> Readiness {
-        let catalog = self.catalog.load();
-        let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        let serves = |slot: &Arc<Slot>| slot.serving.load().default.is_some();
-        let missing: Vec<&str> =
-            self.required.iter().map(String::as_str).filter(|name| !catalog.get(name).is_some_and(serves)).collect();
-        let mut expected = catalog.models.values().filter(|slot| !self.explicit || was_asked_for(slot)).peekable();
-        let any = expected.peek().is_none() || expected.any(serves);
-        let reason = match (tried, missing.is_empty(), any) {
-            (false, ..) => Some("models are still loading".to_owned()),
-            (_, false, _) => Some(format!("required models do not serve: {}", missing.join(", "))),
-            (_, _, false) => Some("no model serves".to_owned()),
-            _ => None,
-        };
-        let degraded = catalog.models.values().any(|slot| slot.status.load().has_problem());
-        Readiness { ready: reason.is_none(), degraded, reason }
-    }
-
     fn set_tried(&self) {
         *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.tried_now.notify_all();
     }
-}
-
-/// Whether anything of a model is in service, on its way there, or has failed to come.
-fn was_asked_for(slot: &Slot) -> bool {
-    let came = |state| matches!(state, State::Loading | State::Ready | State::Failed);
-    slot.status.load().versions.iter().any(|line| came(line.state))
 }
 
 struct Watcher {

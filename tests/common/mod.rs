@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod client;
+pub mod cuda;
 pub mod garden;
 pub mod golden;
 pub mod grpc;

@@ -2,8 +2,10 @@
 
 use super::{PATIENCE, models};
 use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,11 +21,17 @@ pub struct Process {
 
 impl Process {
     pub fn start(more: &[&str]) -> Self {
+        Self::start_with(&models(), more, &[])
+    }
+
+    /// Serves other models, in an environment with more in it.
+    pub fn start_with(models: &Path, more: &[&str], environment: &[(&str, &OsStr)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidegate"))
             .arg("serve")
-            .arg(models())
+            .arg(models)
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--default-model", "diabetes"])
             .args(more)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -2,6 +2,7 @@
 
 use super::{Domain, Graph, Node, decode, dictionary, zipmap};
 use crate::engine::cache::Place;
+use crate::engine::device::Where;
 use crate::engine::{Choice, Extras, LoadError, Loaded, Origin, tabular, tract};
 use crate::tensor::{DType, Tensor};
 use std::sync::Arc;
@@ -47,7 +48,12 @@ pub fn import_with(bytes: &[u8], always: Extras, place: Option<Place<'_>>) -> Re
 
 fn loaded(program: tabular::Program, reason: String) -> Loaded {
     let origin = program.origin();
-    Loaded { model: Arc::new(program), choice: Choice { engine: tabular::NAME, reason }, origin }
+    Loaded {
+        model: Arc::new(program),
+        choice: Choice { engine: tabular::NAME, reason },
+        origin,
+        at: Where::Cpu { reason: None },
+    }
 }
 
 fn dense(proto: &super::pb::ModelProto, graph: &Graph) -> Result<Loaded, LoadError> {
@@ -62,6 +68,7 @@ fn dense(proto: &super::pb::ModelProto, graph: &Graph) -> Result<Loaded, LoadErr
                 model: Arc::new(network),
                 choice: Choice { engine: tract::NAME, reason },
                 origin: Origin::File,
+                at: Where::Cpu { reason: None },
             });
         }
         Err(refused) => refused,

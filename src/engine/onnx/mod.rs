@@ -4,6 +4,7 @@ mod attributes;
 mod choose;
 mod constant;
 mod decode;
+mod dense;
 mod dictionary;
 mod graph;
 mod weigh;
@@ -14,6 +15,7 @@ pub use choose::{import, import_with};
 pub(crate) use constant::dtype;
 #[doc(hidden)]
 pub use constant::tensor;
+pub use dense::lower_dense;
 pub use graph::{Domain, Graph, Node};
 
 /// The decoded protobuf, as tract ships it: one definition for both engines.

@@ -2,12 +2,13 @@
 
 mod extras;
 mod fuse;
+mod lower;
 
 use super::ops::{self, Op, at_most};
 use super::row::Columns;
 use crate::engine::cache::Place;
 use crate::engine::onnx::{Domain, Graph, Node};
-use crate::engine::{Extras, Origin, Prepared, RunError, Session, Signature};
+use crate::engine::{Extras, Lowered, Origin, Prepared, RunError, Session, Signature};
 use crate::tensor::Tensor;
 use extras::Told;
 use smallvec::SmallVec;
@@ -87,6 +88,10 @@ impl Prepared for Program {
 
     fn takes_dictionary(&self) -> bool {
         !self.0.columns.is_empty()
+    }
+
+    fn lower(&self) -> Result<Lowered, String> {
+        self.lowered()
     }
 
     fn describe(&self) -> Vec<String> {

@@ -46,6 +46,11 @@ fn in_full(version: &Version) -> Value {
         "extra_outputs": signature.extras.iter().map(oip::tensor).collect::<Vec<_>>(),
         "features": version.features.names,
         "notes": version.notes,
+        "device": {
+            "id": version.loaded.at.id(),
+            "reason": version.loaded.at.reason(),
+            "costs": version.loaded.at.table(),
+        },
         "card": version.manifest.card,
         "batching": {
             "max_rows": settings.max_rows,

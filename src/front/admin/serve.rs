@@ -144,6 +144,7 @@ impl Admin {
     fn metrics(&self) -> Reply {
         let mut text = Exposition::default();
         registry::expose(&self.registry.catalog(), self.registry.series(), &mut text);
+        registry::expose_device(self.registry.device(), &mut text);
         router::expose(&self.registry.catalog(), &mut text);
         if self.facts.settings.triton_metrics {
             registry::expose_as_triton(&self.registry.catalog(), &mut text);

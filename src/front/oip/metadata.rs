@@ -43,6 +43,7 @@ pub fn model(version: &Version, catalog: &Catalog) -> Reply {
         // Beside the outputs: clients that ask for every output they read of shall not pay for these.
         body["extra_outputs"] = signature.extras.iter().map(tensor).collect();
     }
+    body["device"] = version.loaded.at.id().into();
     json(StatusCode::OK, body.to_string())
 }
 

@@ -81,8 +81,9 @@ pub fn schemas() -> Value {
             ("load_seconds", number()),
             ("memory_bytes", count()),
             ("digest", text()),
+            ("device", text()),
         ]),
-        &[("reason", text())],
+        &[("reason", text()), ("device_reason", text())],
     );
     let model = and(
         object(&[
@@ -125,6 +126,7 @@ fn serving() -> Value {
         ("features", listed(text())),
         ("notes", listed(text())),
         ("card", json!(true)),
+        ("device", and(object(&[("id", text())]), &[("reason", json!(true)), ("costs", json!(true))])),
         ("batching", json!({"type": "object"})),
         ("cost", object(&[("batch_seconds", number()), ("row_seconds", number())])),
     ])

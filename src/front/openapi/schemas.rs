@@ -74,7 +74,7 @@ pub fn data_port() -> Value {
             ("inputs", listed(reference("Tensor"))),
             ("outputs", listed(reference("Tensor"))),
         ]),
-        &[("extra_outputs", listed(reference("Tensor")))],
+        &[("device", text()), ("extra_outputs", listed(reference("Tensor")))],
     );
     all["Readiness"] = and(object(&[("name", text()), ("ready", truth())]), &[("error", text()), ("code", text())]);
     let state = json!({"enum": ["UNKNOWN", "READY", "UNAVAILABLE", "LOADING", "UNLOADING"]});

@@ -1,5 +1,6 @@
 //! A version's configuration, as Triton's clients read it.
 
+use crate::engine::device::Where;
 use crate::engine::{Dim, TensorSpec};
 use crate::front::grpc::proto::model_config::SchedulingChoice;
 use crate::front::grpc::proto::model_instance_group::Kind;
@@ -29,12 +30,17 @@ pub fn config(version: &Version) -> ModelConfig {
         instance_group: vec![ModelInstanceGroup {
             name: format!("{}_0", version.model),
             count: narrow(settings.instances),
-            kind: Kind::Cpu.into(),
+            kind: if on_gpu(version) { Kind::Gpu } else { Kind::Cpu }.into(),
         }],
         scheduling_choice: batched.then(|| SchedulingChoice::DynamicBatching(batching(version))),
         model_transaction_policy: Some(ModelTransactionPolicy { decoupled: false }),
         ..ModelConfig::default()
     }
+}
+
+/// Whether a GPU computes beside the CPU.
+fn on_gpu(version: &Version) -> bool {
+    matches!(version.loaded.at, Where::Both { .. })
 }
 
 fn batching(version: &Version) -> ModelDynamicBatching {

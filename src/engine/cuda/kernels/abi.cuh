@@ -143,7 +143,7 @@ struct Finish {
     u32 head;               // HEAD_*
     u32 link;               // LINK_*
     u32 single;             // HEAD_NATIVE: the linked scores are rounded to float before the label is found
-    float threshold;        // HEAD_ONE_SIDED: a score above it is class 1
+    float threshold;        // HEAD_ONE_SIDED, HEAD_COMPLEMENT: a score above it is class 1
     u32 row_tile;           // rows of a block
 };
 enum { FORM_INLINE = 0, FORM_TABLE = 1, FORM_ROWS = 2, FORM_NARROW_ROWS = 3, FORM_SPARSE = 4 };
@@ -210,6 +210,8 @@ struct Network {
 // One layer as a kernel of its own, for networks too large for the above. Grid: (tiles of rows, tiles
 // of outputs). Each element is summed over the inputs in ascending order with fused multiply-adds, from
 // the bias on, as the whole-network kernel does: both give the same bits. Softmaxes are `softmax_rows`.
+enum { DENSE_ROWS = 32, DENSE_OUTPUTS = 64 };  // of a tile
+
 struct Dense {
     const u32* count;
     const float* from;

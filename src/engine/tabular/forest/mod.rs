@@ -9,6 +9,7 @@ pub mod ensemble;
 mod kept;
 mod kernel;
 mod leaves;
+mod lower;
 mod normal;
 mod numbers;
 pub mod onnx;
@@ -22,6 +23,7 @@ mod tune;
 mod wide;
 
 pub use kept::Kept;
+pub use lower::{Entrance, one_table};
 pub use prepared::Forest;
 pub use rows::Rows;
 pub use tune::fix_kernels;

@@ -8,6 +8,7 @@ use super::normal::Normal;
 use super::numbers::{self, Numbers};
 use super::sound;
 use crate::engine::cache::{Entry, Section, Stored, Writer};
+use crate::engine::lowered;
 use bytemuck::{Pod, Zeroable};
 use rkyv::{Archive, Deserialize, Serialize};
 use std::io;
@@ -130,6 +131,17 @@ impl Wide {
                 *lane = self.next(*lane, row);
             }
         }
+    }
+
+    pub fn sets(&self) -> &[Set] {
+        &self.sets
+    }
+
+    /// The nodes as a device reads them.
+    pub fn lower(&self) -> Vec<lowered::WideNode> {
+        let node =
+            |node: &WideNode| lowered::WideNode { number: node.number, column: node.column, distance: node.distance };
+        self.nodes.iter().map(node).collect()
     }
 
     pub fn payload(&self, leaf: u32) -> u32 {

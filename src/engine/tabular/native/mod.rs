@@ -11,6 +11,7 @@ mod kept;
 mod lightgbm;
 mod lines;
 mod link;
+mod lower;
 mod model;
 mod names;
 mod session;
@@ -19,6 +20,7 @@ mod xgboost;
 
 use super::NAME;
 use crate::engine::cache::Place;
+use crate::engine::device::Where;
 use crate::engine::{Choice, Format, LoadError, Loaded, Options, Origin};
 use std::sync::Arc;
 
@@ -42,7 +44,7 @@ pub fn import(format: Format, bytes: &[u8], options: Options, place: Option<Plac
         return Err(LoadError::native("tree", words.into()));
     }
     let model = Arc::new(model::TreeModel::new(inner));
-    Ok(Loaded { model, choice: Choice { engine: NAME, reason }, origin })
+    Ok(Loaded { model, choice: Choice { engine: NAME, reason }, origin, at: Where::Cpu { reason: None } })
 }
 
 fn read(format: Format, bytes: &[u8]) -> Result<model::Parts, LoadError> {

@@ -6,7 +6,7 @@ use super::names::Names;
 use super::session::State;
 use crate::engine::tabular::forest::ensemble::Ensemble;
 use crate::engine::tabular::forest::{Forest, Rows};
-use crate::engine::{Dim, Extras, Options, Prepared, RunError, Session, Signature, TensorSpec, Words};
+use crate::engine::{Dim, Extras, Lowered, Options, Prepared, RunError, Session, Signature, TensorSpec, Words};
 use crate::tensor::DType;
 use rkyv::{Archive, Deserialize, Serialize};
 use std::sync::Arc;
@@ -106,6 +106,10 @@ impl TreeModel {
             forest.trim();
         }
         Self(Arc::new(inner))
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.0
     }
 }
 
@@ -225,6 +229,10 @@ impl Prepared for TreeModel {
     fn words(&self, column: usize) -> Option<&Words> {
         let words = &self.0.words;
         words.binary_search_by_key(&column, |(at, _)| *at).ok().map(|at| &words[at].1)
+    }
+
+    fn lower(&self) -> Result<Lowered, String> {
+        self.lowered()
     }
 
     fn describe(&self) -> Vec<String> {

@@ -84,7 +84,7 @@ impl State {
 
 impl Inner {
     /// The rows with fractions below zero in columns of categories set to -1.
-    fn tidy<'a, T: Copy + PartialOrd + From<f32>>(&self, values: &'a [T]) -> Cow<'a, [T]> {
+    pub(super) fn tidy<'a, T: Copy + PartialOrd + From<f32>>(&self, values: &'a [T]) -> Cow<'a, [T]> {
         let (zero, none) = (T::from(0.0), T::from(-1.0));
         let fraction = |x: T| x < zero && x > none;
         let any = |row: &[T]| self.categories.iter().any(|at| fraction(row[*at as usize]));

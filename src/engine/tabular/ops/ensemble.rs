@@ -4,6 +4,7 @@ use super::scores::{Labels, PostTransform, argmax, logistic_pair};
 use super::{Call, Op, Outputs, RunError, floats, length, matrix, one, operand, tensor, two};
 use crate::engine::Origin;
 use crate::engine::cache::{self, Entry, Place};
+use crate::engine::lowered::{Head, HeadKind};
 use crate::engine::onnx::Attributes;
 use crate::engine::tabular::forest::ensemble::Ensemble;
 use crate::engine::tabular::forest::{Forest, Rows, onnx, onnx5};
@@ -72,6 +73,13 @@ impl Op for Regressor {
         Some(&self.forest)
     }
 
+    fn head(&self, dtype: DType) -> Result<Option<(Head, Option<Labels>)>, String> {
+        if self.typed && dtype != DType::F32 {
+            return Err(format!("the trees answer {dtype}, a device FP32"));
+        }
+        Ok(Some((Head { kind: HeadKind::Scores, link: self.post.lower(), labels: false }, None)))
+    }
+
     fn describe(&self) -> Vec<String> {
         self.forest.describe()
     }
@@ -94,6 +102,9 @@ enum Binary {
     /// The score is a margin, its threshold zero.
     Margin,
 }
+
+/// Above it a probability speaks for class 1.
+const PROBABLE: f32 = 0.5;
 
 impl Classifier {
     pub fn new(call: &Call<'_>) -> Result<Self, String> {
@@ -128,8 +139,8 @@ impl Classifier {
 
     fn decide_binary(&self, kind: Binary, positive: f64, row: &mut [f64]) -> usize {
         let (pair, threshold) = match kind {
-            Binary::Probability if self.post == PostTransform::None => (complement(positive), 0.5f32),
-            Binary::Probability => (self.two_sided(positive), 0.5),
+            Binary::Probability if self.post == PostTransform::None => (complement(positive), PROBABLE),
+            Binary::Probability => (self.two_sided(positive), PROBABLE),
             Binary::Margin => (self.two_sided(positive), 0.0),
         };
         row.copy_from_slice(&pair);
@@ -179,6 +190,18 @@ impl Op for Classifier {
 
     fn forest(&self) -> Option<&Forest> {
         Some(&self.forest)
+    }
+
+    fn head(&self, _: DType) -> Result<Option<(Head, Option<Labels>)>, String> {
+        let kind = match self.binary {
+            None => HeadKind::Scores,
+            Some(Binary::Probability) if self.post == PostTransform::None => {
+                HeadKind::Complement { threshold: PROBABLE }
+            }
+            Some(Binary::Probability) => HeadKind::OneSided { threshold: PROBABLE },
+            Some(Binary::Margin) => HeadKind::OneSided { threshold: 0.0 },
+        };
+        Ok(Some((Head { kind, link: self.post.lower(), labels: true }, Some(self.labels.clone()))))
     }
 
     fn describe(&self) -> Vec<String> {

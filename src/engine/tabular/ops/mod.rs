@@ -13,18 +13,19 @@ mod table;
 mod text;
 
 use crate::engine::cache::Place;
+use crate::engine::lowered::Head;
 use crate::engine::onnx::{Attributes, Node};
 use crate::engine::tabular::forest::Forest;
-use crate::engine::tabular::row::{Columns, Operand};
+use crate::engine::tabular::row::{Assemble, Columns, Operand};
 use crate::engine::{Origin, RunError};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use operands::{floats, matrix, one, operand, tensor, two};
 use smallvec::SmallVec;
 
 pub use ensemble::{leaves, margins};
 pub use ml::encode::Encoder;
 pub use operands::{at_most, length};
-pub use scores::argmax;
+pub use scores::{Labels, argmax};
 pub use table::{build, names};
 
 /// An operator's results.
@@ -51,6 +52,18 @@ pub trait Op: Send + Sync {
     /// The trees that it asks, if that is what it does to its first operand.
     fn forest(&self) -> Option<&Forest> {
         None
+    }
+
+    /// The row assembly that it is, if it is one.
+    fn assembles(&self) -> Option<&Assemble> {
+        None
+    }
+
+    /// What it makes of the scores of its [`Op::forest`] over rows of `dtype`, and the classes' names.
+    /// The error says why a device cannot do the same.
+    fn head(&self, dtype: DType) -> Result<Option<(Head, Option<Labels>)>, String> {
+        let _ = dtype;
+        Ok(None)
     }
 
     /// What its result's columns are made of, where each comes from one column of an input of the

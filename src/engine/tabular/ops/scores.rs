@@ -1,11 +1,11 @@
 //! What classifiers share: class labels, post-transforms, and the step from scores to a label.
 
+use crate::engine::RunError;
+use crate::engine::lowered::Link;
 use crate::engine::onnx::Attributes;
 use crate::tensor::{Data, Tensor};
 use smallvec::SmallVec;
 use std::sync::Arc;
-
-use super::RunError;
 
 /// The classes' names, integers or text.
 #[derive(Clone, Debug)]
@@ -74,6 +74,16 @@ impl PostTransform {
             "SOFTMAX_ZERO" => Ok(Self::SoftmaxZero),
             "PROBIT" => Ok(Self::Probit),
             other => Err(format!("post_transform {other} is not known")),
+        }
+    }
+
+    /// The same on a device. Trees have no probit.
+    pub fn lower(self) -> Link {
+        match self {
+            Self::None | Self::Probit => Link::None,
+            Self::Logistic => Link::Logistic,
+            Self::Softmax => Link::Softmax,
+            Self::SoftmaxZero => Link::SoftmaxZero,
         }
     }
 

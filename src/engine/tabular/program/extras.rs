@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(super) struct Told {
     pub step: usize,
     /// With every answer.
-    always: Extras,
+    pub always: Extras,
     /// To those who ask.
     asked: Extras,
 }

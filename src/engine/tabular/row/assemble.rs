@@ -10,13 +10,13 @@ use std::sync::Arc;
 /// Writes rows from the columns of inputs.
 pub struct Assemble {
     /// Each with the first column that it writes.
-    pieces: Vec<(usize, Piece)>,
+    pub(super) pieces: Vec<(usize, Piece)>,
     dims: SmallVec<[usize; 2]>,
-    width: usize,
+    pub(super) width: usize,
 }
 
 /// Columns that are written together.
-enum Piece {
+pub(super) enum Piece {
     /// Columns side by side of one operand, after the same kinds of stages.
     Numbers { operand: usize, from: usize, count: usize, stages: Vec<Stages> },
     /// All categories of an encoder.
@@ -26,7 +26,7 @@ enum Piece {
 }
 
 /// A stage over columns side by side.
-enum Stages {
+pub(super) enum Stages {
     Affine { offsets: Vec<f32>, scales: Vec<f32> },
     Impute { missing: Vec<f32>, by: Vec<f32> },
 }
@@ -128,6 +128,10 @@ impl Op for Assemble {
         Ok([tensor].into_iter().collect())
     }
 
+    fn assembles(&self) -> Option<&Assemble> {
+        Some(self)
+    }
+
     fn describe(&self) -> Vec<String> {
         let hot = self.pieces.iter().filter(|(_, piece)| !matches!(piece, Piece::Numbers { .. })).count();
         let numbers: usize = self.pieces.iter().map(|(_, piece)| piece.numbers()).sum();
@@ -178,7 +182,7 @@ impl Piece {
     }
 }
 
-fn unlike(tensor: &Tensor) -> RunError {
+pub(super) fn unlike(tensor: &Tensor) -> RunError {
     RunError::Engine(format!("expected FP32 elements, got {}", tensor.dtype()))
 }
 

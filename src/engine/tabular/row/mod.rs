@@ -7,6 +7,8 @@
 
 mod assemble;
 mod columns;
+mod lower;
 
 pub use assemble::Assemble;
 pub use columns::{Column, Columns, Operand, Stage};
+pub use lower::Gather;

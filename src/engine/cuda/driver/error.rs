@@ -1,0 +1,121 @@
+//! What a call may come back with, and the gate that all calls pass.
+
+use cudarc::driver::sys::{self, CUresult};
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CudaError {
+    #[error("{call} failed with {name} ({code})")]
+    Failed { call: &'static str, code: u32, name: String },
+    /// The library lacks a function, as the stubs that come with a toolkit do.
+    #[error("the driver's library has no {0}: is it a stub?")]
+    Missing(&'static str),
+    /// The device was given up before.
+    #[error("the device was given up before {0} was called")]
+    Lost(&'static str),
+}
+
+const OUT_OF_MEMORY: u32 = 2;
+const NOT_READY: u32 = 600;
+
+impl CudaError {
+    pub fn code(&self) -> Option<u32> {
+        match self {
+            Self::Failed { code, .. } => Some(*code),
+            Self::Missing(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// Whether the context can still be used after it. What is not known to leave it whole breaks it:
+    /// a driver newer than this list may have new ways to fail.
+    pub fn leaves_context_whole(&self) -> bool {
+        match self.code() {
+            // Bad arguments, no memory, no device; images that do not fit; names not found; captures
+            // that were broken off; not ready.
+            Some(code) => {
+                matches!(code, 1 | OUT_OF_MEMORY | 3 | 34 | 100 | 101 | 200 | 209 | 218 | 222 | 300..=303 | 500 | NOT_READY | 801 | 803 | 804 | 900..=909)
+            }
+            None => matches!(self, Self::Missing(_)),
+        }
+    }
+}
+
+/// What all calls to a device pass. Once shut, it stays shut.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    pub fn shut(&self) {
+        self.0.store(true, SeqCst);
+    }
+
+    pub fn is_shut(&self) -> bool {
+        self.0.load(SeqCst)
+    }
+
+    /// Makes a call; an error that breaks the context shuts the gate.
+    pub fn call(&self, name: &'static str, call: impl FnOnce() -> CUresult) -> Result<(), CudaError> {
+        self.ask(name, call).map(|_| ())
+    }
+
+    /// The same for calls that may say "not yet": answers whether it is done.
+    pub fn ask(&self, name: &'static str, call: impl FnOnce() -> CUresult) -> Result<bool, CudaError> {
+        if self.is_shut() {
+            return Err(CudaError::Lost(name));
+        }
+        // The bindings panic where the library lacks the function.
+        let result = catch_unwind(AssertUnwindSafe(call)).map_err(|_| CudaError::Missing(name))?;
+        match result as u32 {
+            0 => Ok(true),
+            NOT_READY => Ok(false),
+            code => {
+                let error = CudaError::Failed { call: name, code, name: name_of(result) };
+                if !error.leaves_context_whole() {
+                    self.shut();
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The driver's name for an error.
+fn name_of(result: CUresult) -> String {
+    let mut name = std::ptr::null();
+    // SAFETY: the driver writes a pointer to a text that is never freed, or leaves the null there.
+    let known = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: see above.
+        let result = unsafe { sys::cuGetErrorName(result, &mut name) };
+        result == CUresult::CUDA_SUCCESS && !name.is_null()
+    }));
+    match known {
+        // SAFETY: as above; the text ends with a zero.
+        Ok(true) => unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned(),
+        _ => "an unknown error".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_context_is_never_called_again() {
+        let gate = Gate::default();
+        let failed = |code: CUresult| gate.call("cuTest", || code).expect_err("failed");
+        assert_eq!(failed(CUresult::CUDA_ERROR_OUT_OF_MEMORY).code(), Some(OUT_OF_MEMORY));
+        assert!(!gate.is_shut());
+        assert_eq!(gate.ask("cuTest", || CUresult::CUDA_ERROR_NOT_READY), Ok(false));
+        assert!(!failed(CUresult::CUDA_ERROR_ILLEGAL_ADDRESS).leaves_context_whole());
+        let called = std::cell::Cell::new(false);
+        let after = gate.call("cuTest", || {
+            called.set(true);
+            CUresult::CUDA_SUCCESS
+        });
+        assert_eq!((after, called.get()), (Err(CudaError::Lost("cuTest")), false));
+    }
+}

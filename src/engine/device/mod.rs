@@ -1,0 +1,103 @@
+//! A device beside the CPU: what is asked for, what was found, and models that may run on either.
+//!
+//! [`Device::open`] looks for one and never fails: what is not there is said by [`Status`], and the
+//! CPU computes. A model that the device takes ([`Device::take`]) keeps its engine on the CPU, which
+//! computes the batches that are faster there and takes over what the device fails.
+
+mod status;
+mod wish;
+
+pub use status::{Counts, Readings, Row, Status, Where};
+pub use wish::{OnLoss, Settings, UnknownWish, Use, Wish};
+
+use super::conformance::{self, Case};
+use super::{Format, Loaded, Prepared, lower};
+use crate::tensor::Tensor;
+use std::sync::Arc;
+
+/// Somewhere else that models can be run.
+pub trait Accelerator: Send + Sync {
+    fn status(&self) -> Status;
+
+    fn readings(&self) -> Readings;
+
+    /// Places a model. The error says why it stays on the CPU.
+    fn place(&self, model: &Arc<dyn Prepared>, lowered: super::Lowered, work: Work<'_>) -> Result<Taken, String>;
+}
+
+/// What a model is placed for.
+#[derive(Clone, Copy)]
+pub struct Work<'a> {
+    /// Inputs to measure with.
+    pub sample: &'a [Tensor],
+    /// The device gets every batch that it has room for.
+    pub always: bool,
+}
+
+/// A model that runs on the device and on the CPU.
+pub struct Taken {
+    pub model: Arc<dyn Prepared>,
+    /// The same on the device alone, which fails where the device fails: to be checked by.
+    pub alone: Arc<dyn Prepared>,
+    pub at: Where,
+}
+
+/// What was found.
+#[derive(Clone)]
+pub enum Device {
+    None(Status),
+    Some(Arc<dyn Accelerator>),
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self::None(Status::Off("no device was asked for".into()))
+    }
+}
+
+impl Device {
+    /// Looks for what is wished.
+    pub fn open(settings: &Settings) -> Self {
+        match settings.wish {
+            Wish::Cpu => Self::None(Status::Off("the CPU alone was asked for".into())),
+            #[cfg(feature = "cuda")]
+            Wish::Auto | Wish::Cuda(_) => super::cuda::open(settings),
+            #[cfg(not(feature = "cuda"))]
+            Wish::Auto | Wish::Cuda(_) => Self::None(Status::Off("this program was built without CUDA".into())),
+        }
+    }
+
+    pub fn status(&self) -> Status {
+        match self {
+            Self::None(status) => status.clone(),
+            Self::Some(device) => device.status(),
+        }
+    }
+
+    pub fn readings(&self) -> Option<Readings> {
+        match self {
+            Self::None(_) => None,
+            Self::Some(device) => Some(device.readings()),
+        }
+    }
+
+    /// Places a model that was loaded from these bytes, if it passes its golden cases there too. What
+    /// stands in the way is told by [`Loaded::at`], and the model stays as it is.
+    pub fn take(&self, loaded: Loaded, format: Format, bytes: &[u8], work: Work<'_>, cases: &[Case]) -> Loaded {
+        let Self::Some(device) = self else {
+            let reason = self.status().reason();
+            return Loaded { at: Where::Cpu { reason }, ..loaded };
+        };
+        let taken = lower(format, bytes, loaded.model.as_ref())
+            .and_then(|lowered| device.place(&loaded.model, lowered, work))
+            .and_then(|taken| {
+                conformance::golden(taken.alone.as_ref(), cases)
+                    .map_err(|words| format!("on the device, golden.json: {words}"))?;
+                Ok(taken)
+            });
+        match taken {
+            Ok(Taken { model, at, .. }) => Loaded { model, at, ..loaded },
+            Err(reason) => Loaded { at: Where::Cpu { reason: Some(reason) }, ..loaded },
+        }
+    }
+}
