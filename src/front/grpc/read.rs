@@ -93,7 +93,10 @@ fn tensor(input: InferInputTensor, bytes: Option<Bytes>, signature: &Signature) 
         (Some(_), Some(_)) => {
             return Err(bad("contents field must not be specified when using raw_input_contents".to_owned()));
         }
-        (Some(bytes), None) => raw::decode(dtype, shape, bytes).map_err(|error| bad(error.to_string()))?,
+        // Copied, for as it lies it would keep the whole message, whatever else was in that.
+        (Some(bytes), None) => {
+            raw::decode(dtype, shape, Bytes::copy_from_slice(&bytes)).map_err(|error| bad(error.to_string()))?
+        }
         (None, contents) => typed(dtype, shape, contents.unwrap_or_default()).map_err(bad)?,
     };
     Ok((at, tensor))

@@ -41,8 +41,11 @@ pub fn parse(body: &Bytes, framing: Framing, signature: &Signature, max_depth: u
         Framing::Mixed { json } => json,
         Framing::Raw => return binary::raw(body, signature),
     };
-    let tail = body.slice(json.min(body.len())..);
-    let mut reader = Reader::new(body.get(..json).unwrap_or(body), max_depth);
+    let (head, tail) = body.split_at_checked(json).unwrap_or((body, &[]));
+    // Tensors that are taken as they lie keep the whole body for as long as they wait: more JSON than
+    // tensors is not worth that, and a queue counts the tensors alone.
+    let tail = if tail.len() < head.len() { Bytes::copy_from_slice(tail) } else { body.slice_ref(tail) };
+    let mut reader = Reader::new(head, max_depth);
     let (mut parsed, filled) = whole(&mut reader, signature)?;
     reader.finish().map_err(Wrong::Json)?;
     let mut inputs = binary::fill(filled, framing, tail, signature)?;
