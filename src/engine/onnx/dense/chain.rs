@@ -1,6 +1,7 @@
 //! Operators one after the other, gathered into layers.
 
 use super::operands::Constants;
+use super::tail::{Tail, Taken};
 use crate::engine::lowered::{Activation, Layer, Stage};
 use crate::engine::onnx::{Domain, Graph, Node};
 
@@ -13,6 +14,7 @@ pub struct Chain<'a> {
     pub layers: Vec<Layer>,
     /// What is done to each column before the first layer.
     pub scaling: Vec<Vec<Stage>>,
+    pub tail: Tail,
 }
 
 /// A binary operator's constant side.
@@ -25,21 +27,57 @@ enum Side {
 impl<'a> Chain<'a> {
     pub fn new(graph: &'a Graph, input: String, width: usize) -> Self {
         let scaling = vec![Vec::new(); width];
-        Self { constants: Constants::new(graph), at: input, width, layers: Vec::new(), scaling }
+        Self { constants: Constants::new(graph), at: input, width, layers: Vec::new(), scaling, tail: Tail::default() }
     }
 
     pub fn add(&mut self, node: &Node) -> Result<(), String> {
         if node.op == "Constant" && node.domain == Domain::Onnx {
             return self.constants.make(node);
         }
-        if !matches!(node.domain, Domain::Onnx) {
-            return Err("no layer of a dense network".into());
+        match self.tail.take(node, &self.constants, &self.at, self.width)? {
+            Taken::Yes => return Ok(()),
+            Taken::End => return self.go_on(node),
+            Taken::No => {}
         }
         if !node.inputs.contains(&self.at) {
             return Err("it does not stand in one line with the others".into());
         }
-        self.take(node)?;
+        match node.domain {
+            Domain::Onnx => self.take(node)?,
+            Domain::Ml => self.prepare(node)?,
+            _ => return Err("no layer of a dense network".into()),
+        }
+        self.go_on(node)
+    }
+
+    fn go_on(&mut self, node: &Node) -> Result<(), String> {
         self.at = node.outputs.first().cloned().ok_or("it has no output")?;
+        Ok(())
+    }
+
+    /// Scaler and Imputer in front of the first layer.
+    fn prepare(&mut self, node: &Node) -> Result<(), String> {
+        if !self.layers.is_empty() {
+            return Err("it does not stand in front of the first layer".into());
+        }
+        let width = self.width;
+        let list = |name: &str| match node.attributes.floats(name) {
+            [value] => Ok(vec![*value; width]),
+            values if values.len() == width => Ok(values.to_vec()),
+            values => Err(format!("{name} has {} numbers for {width} columns", values.len())),
+        };
+        let stages: Vec<Stage> = match node.op.as_str() {
+            "Scaler" => {
+                let (offsets, scales) = (list("offset")?, list("scale")?);
+                offsets.into_iter().zip(scales).map(|(offset, scale)| Stage::Affine { offset, scale }).collect()
+            }
+            "Imputer" => {
+                let missing = node.attributes.float("replaced_value_float", f32::NAN);
+                list("imputed_value_floats")?.into_iter().map(|by| Stage::Impute { missing, by }).collect()
+            }
+            _ => return Err("no layer of a dense network".into()),
+        };
+        self.scaling.iter_mut().zip(stages).for_each(|(column, stage)| column.push(stage));
         Ok(())
     }
 

@@ -6,20 +6,23 @@
 
 mod chain;
 mod operands;
+mod tail;
 
-use super::{Domain, Graph, decode};
+use super::{Domain, Graph, Node, decode};
 use crate::engine::lowered::{Body, Column, Ends, Lowered, Network, Raw, Rows, Stage};
-use crate::engine::{Dim, RunError};
+use crate::engine::{Dim, RunError, TensorSpec};
 use crate::tensor::{DType, Tensor, TensorError};
 use chain::Chain;
 use std::sync::Arc;
+use tail::Tail;
 
 /// Lowers a file; `None` where its operators are not those of a dense network, so that another form may
 /// have a better reason.
 pub fn lower_dense(bytes: &[u8]) -> Result<Lowered, Option<String>> {
     let proto = decode::decode(bytes).map_err(|_| None)?;
     let graph = Graph::new(&proto).map_err(|_| None)?;
-    if graph.nodes.iter().any(|node| node.domain == Domain::Ml) {
+    let around = |node: &Node| matches!(node.op.as_str(), "Scaler" | "Imputer" | "ArrayFeatureExtractor");
+    if graph.nodes.iter().any(|node| node.domain == Domain::Ml && !around(node)) {
         return Err(None);
     }
     lower(&graph).map_err(Some)
@@ -37,19 +40,13 @@ fn lower(graph: &Graph) -> Result<Lowered, String> {
     for node in &graph.nodes {
         chain.add(node).map_err(|words| format!("operator {node} (node '{}'): {words}", node.name))?;
     }
-    let output = match &graph.outputs[..] {
-        [output] if output.name == chain.at && output.dtype == DType::F32 => output,
-        _ => return Err("the graph has other outputs than the last layer's".into()),
-    };
-    let Chain { layers, scaling, .. } = chain;
+    let Chain { at, layers, scaling, tail, .. } = chain;
     let Some(last) = layers.last() else { return Err("the graph has no matrix product".into()) };
-    let answer = last.outputs;
-    if !matches!(output.dims[..], [_, Dim::Fixed(n)] if n == answer) && !matches!(output.dims[..], [_, Dim::Any(_)]) {
-        return Err(format!("the output has shape {}, expected [rows, {answer}]", output.shape_text()));
-    }
+    let width_out = if tail.pair { 2 } else { last.outputs };
+    let outputs = graph.outputs.iter().map(|spec| answer(spec, &at, &tail, width_out)).collect::<Result<_, _>>()?;
     let columns = if scaling.iter().all(Vec::is_empty) { Vec::new() } else { columns(scaling) };
     let body = Body::Network(Network { layers });
-    Ok(Lowered { raw: Raw::F32(width), columns, body, ends: Arc::new(Table { width: answer }) })
+    Ok(Lowered { raw: Raw::F32(width), columns, body, ends: Arc::new(Table { width: width_out, outputs, tail }) })
 }
 
 fn columns(scaling: Vec<Vec<Stage>>) -> Vec<Column> {
@@ -58,9 +55,38 @@ fn columns(scaling: Vec<Vec<Stage>>) -> Vec<Column> {
     scaling.into_iter().enumerate().map(column).collect()
 }
 
-/// One table in, one table out.
+/// What an output of the graph is.
+#[derive(Clone, Copy)]
+enum Answer {
+    Shares,
+    Label,
+}
+
+fn answer(spec: &TensorSpec, at: &str, tail: &Tail, width: usize) -> Result<Answer, String> {
+    let table = match spec.dims[..] {
+        [_, Dim::Fixed(own)] => own == width,
+        [_, Dim::Any(_)] => true,
+        _ => false,
+    };
+    match &tail.label {
+        Some((label, classes)) if spec.name == *label && spec.dtype == classes.dtype() => {
+            match classes.data().len() == width && spec.dims.len() == 1 {
+                true => Ok(Answer::Label),
+                false => Err(format!("there are {} labels for {width} classes", classes.data().len())),
+            }
+        }
+        _ if spec.name == at && spec.dtype == DType::F32 && table => Ok(Answer::Shares),
+        _ if spec.name == at => Err(format!("the output has shape {}, expected [rows, {width}]", spec.shape_text())),
+        _ => Err(format!("output '{}' is not the last layer's", spec.name)),
+    }
+}
+
+/// One table in; one table out, and the label of each row.
 struct Table {
+    /// Numbers in a row of the answer.
     width: usize,
+    outputs: Vec<Answer>,
+    tail: Tail,
 }
 
 impl Ends for Table {
@@ -76,9 +102,16 @@ impl Ends for Table {
     }
 
     fn read(&self, answers: &[f32], _: &[u32]) -> Result<Vec<Tensor>, RunError> {
-        let rows = answers.len() / self.width.max(1);
-        let broken = |error: TensorError| RunError::Engine(error.to_string());
-        Ok(vec![Tensor::of([rows, self.width], answers.to_vec()).map_err(broken)?])
+        let shares = self.tail.shares(answers);
+        let rows = shares.len() / self.width.max(1);
+        let mut labels = self.tail.labels(&shares, self.width)?;
+        let shares = Tensor::of([rows, self.width], shares);
+        let shares = shares.map_err(|error: TensorError| RunError::Engine(error.to_string()))?;
+        let output = |answer: &Answer| match answer {
+            Answer::Shares => Ok(shares.clone()),
+            Answer::Label => labels.take().ok_or_else(|| RunError::Engine("a label is wanted twice".into())),
+        };
+        self.outputs.iter().map(output).collect()
     }
 }
 
