@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use tidegate::engine::conformance::{self, Case, Closeness};
-use tidegate::engine::device::{Accelerator, Device, Settings, Taken, Where, Work};
+use tidegate::engine::device::{Accelerator, Device, Precision, Settings, Taken, Where, Work};
 use tidegate::engine::{self, Format, Options, Prepared, golden};
 use tidegate::sync::cores;
 use tidegate::tensor::{Data, Tensor};
@@ -119,7 +119,7 @@ impl Bench {
 
     fn place(&self, bytes: &[u8], cpu: &Arc<dyn Prepared>, sample: &[Tensor]) -> Result<Taken, String> {
         let lowered = engine::lower(Format::Onnx, bytes, cpu.as_ref())?;
-        self.accelerator()?.place(cpu, lowered, Work { sample, always: false })
+        self.accelerator()?.place(cpu, lowered, Work { sample, always: false, precision: Precision::Fp32 })
     }
 
     /// Random forests on the device against the CPU: scores to the bit, labels equal, and every row alone
@@ -164,9 +164,9 @@ impl Bench {
     fn small(&self) -> Result<String, String> {
         let random = &mut Random(1);
         for _ in 0..3 {
-            for (bytes, columns) in
-                [generate::regressor(random), generate::classifier(random), generate::pipeline(random)]
-            {
+            let many = (generate::many_scores(random, 700), 2);
+            let made = [generate::regressor(random), generate::classifier(random), generate::pipeline(random), many];
+            for (bytes, columns) in made {
                 self.compare(&bytes, columns, random, false)?;
             }
         }

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import tempfile
 import threading
+import urllib.request
 
 import numpy as np
 import tritonclient.grpc as grpc
@@ -13,7 +15,8 @@ from tritonclient.utils import InferenceServerException
 
 
 def run(base, binary, home):
-    with base.Server(binary, home, "--model-control", "explicit") as server:
+    with tempfile.TemporaryDirectory() as state, \
+            base.Server(binary, home, "--model-control", "explicit", "--state", state) as server:
         for kind, module in (("http", http), ("grpc", grpc)):
             with module.InferenceServerClient(server.data) as client:
                 control(base, kind, client)
@@ -31,6 +34,7 @@ def run(base, binary, home):
         asyncio.run(aio(base, "http.aio", http_aio, server.data))
         asyncio.run(aio(base, "grpc.aio", grpc_aio, server.data))
         upload(base, server.data, home)
+        variants(base, server)
 
 
 def control(base, kind, client):
@@ -227,3 +231,27 @@ def upload(base, address, home):
             given = [tensor(module, name, a, "FP32") for name in ("INPUT0", "INPUT1")]
             base.same(f"{kind}, uploaded", client.infer(f"uploaded_{kind}", given).as_numpy("OUTPUT0"), a + a)
     print("http, grpc: models that come with the request: ok")
+
+
+def variants(base, server):
+    """A traffic plan deals users the same version over both protocols, and the answer names the variant."""
+    plan = {"split": {"champion": 5000, "challenger": 5000}, "sticky": {"header": "x-user-id"}, "forced": {"ann": "challenger"}}
+    url = f"http://{server.admin}/api/models/churn/traffic"
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(plan).encode(), method="PUT")).close()
+    inputs = next(base.golden("churn", "1"))[0]
+    dealt = {}
+    for kind, module in (("http", http), ("grpc", grpc)):
+        with module.InferenceServerClient(server.data) as client:
+            metadata = client.get_model_metadata("churn", **({} if kind == "http" else {"as_json": True}))
+            types = {one["name"]: one["datatype"] for one in metadata["inputs"]}
+            given = [tensor(module, n, base.as_array(rows, types[n]), types[n]) for n, rows in inputs.items()]
+            for user in ("ann", *(f"user-{at}" for at in range(40))):
+                response = client.infer("churn", given, headers={"x-user-id": user}).get_response()
+                if kind == "http":
+                    told = (response["model_version"], response["parameters"]["variant"])
+                else:
+                    told = (response.model_version, response.parameters["variant"].string_param)
+                base.ensure(dealt.setdefault(user, told) == told, f"{kind}: {user} was {dealt[user]}, is {told}")
+    base.ensure(dealt["ann"] == ("2", "challenger"), f"ann was forced: {dealt['ann']}")
+    base.ensure(set(dealt.values()) == {("1", "champion"), ("2", "challenger")}, f"not both variants: {set(dealt.values())}")
+    print("http, grpc: 41 users have one variant each: ok")

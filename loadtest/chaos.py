@@ -31,13 +31,13 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 
-from chaos import bombs, crowding, hostile, overload, starting, stopping, swapping  # noqa: E402, F401  (they register rows)
+from chaos import bombs, crowding, hostile, overload, shadows, starting, stopping, swapping  # noqa: E402, F401  (they register rows)
 from chaos.report import HEAD, ROWS, Report  # noqa: E402
 from chaos.server import ROOT, Stage  # noqa: E402
 
 # In the table, rows stand in the order in which a reader would ask.
 ORDER = (
-    "swap", "bad-versions", "thousand-swaps", "many-models", "sigterm", "sigkill", "sigstop",
+    "swap", "bad-versions", "thousand-swaps", "many-models", "shadows", "sigterm", "sigkill", "sigstop",
     "overload-2x", "overload-10x", "overload-deep", "busy-deadline", "noisy-loading", "noisy-overload",
     "slow-headers", "slow-bodies", "vanishing", "malformed", "bombs", "endless-chunks", "full-disk", "port-taken", "bad-config",
 )

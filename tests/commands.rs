@@ -139,6 +139,16 @@ fn report_adds_up_what_a_server_has_kept() {
         assert!(words(&output).contains(part), "{part}: {}", words(&output));
     }
     assert!(fs::read_to_string(&page).expect("written").starts_with("<!DOCTYPE html>"));
+    // The owner's rule judges, where it is given.
+    let (rule, json) = (out.path().join("model.toml"), out.path().join("drift.json"));
+    fs::write(&rule, "[monitor.rule]\nq = 0.02\n").expect("written");
+    let judged =
+        tidegate(&["report", path(server.state()), "--model", "diabetes", "--out", path(&json), "--rule", path(&rule)]);
+    assert!(judged.status.success(), "{judged:?}");
+    assert!(fs::read_to_string(&json).expect("a report").contains("\"q\":0.02"));
+    fs::write(&rule, "[monitor.rule]\nq = 7\n").expect("written");
+    let refused = tidegate(&["report", path(server.state()), "--model", "diabetes", "--rule", path(&rule)]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("monitor.rule.q: expected a share"), "{refused:?}");
     drop(client);
     server.stop();
 }

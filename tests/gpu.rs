@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tidegate::engine::conformance::{self, Case, Closeness};
-use tidegate::engine::device::{Accelerator, Device, Settings, Taken, Where, Work};
+use tidegate::engine::device::{Accelerator, Device, Precision, Settings, Taken, Where, Work};
 use tidegate::engine::{self, Extras, Format, Loaded, Options, Prepared, golden};
 use tidegate::tensor::Tensor;
 
@@ -40,7 +40,7 @@ fn import(format: Format, bytes: &[u8]) -> Loaded {
 fn place(device: &Arc<dyn Accelerator>, format: Format, bytes: &[u8], sample: &[Tensor]) -> Result<Taken, String> {
     let loaded = import(format, bytes);
     let lowered = engine::lower(format, bytes, loaded.model.as_ref())?;
-    device.place(&loaded.model, lowered, Work { sample, always: false })
+    device.place(&loaded.model, lowered, Work { sample, always: false, precision: Precision::Fp32 })
 }
 
 fn run(model: &Arc<dyn Prepared>, inputs: &[Tensor]) -> Vec<Tensor> {
@@ -112,7 +112,7 @@ fn the_bundled_models_pass_their_golden_cases_on_the_device() {
         let cases = cases(loaded.model.as_ref(), &folder.join("golden.json"));
         let sample = cases[0].inputs.clone();
         let device = Device::Some(device.clone());
-        let work = Work { sample: &sample, always: false };
+        let work = Work { sample: &sample, always: false, precision: Precision::Fp32 };
         let taken = device.take(loaded, Format::Onnx, &bytes, work, &cases);
         match taken.at {
             Where::Both { device, table, .. } => {

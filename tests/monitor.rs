@@ -240,3 +240,90 @@ fn walk(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }
+
+/// Rows of ten numbers, of which the second to the sixth go with the first as far as `together` says.
+fn related(rows: usize, together: f64, seed: u64) -> Vec<Vec<f64>> {
+    let mut state = seed;
+    let mut draw = || {
+        // The sum of twelve uniform numbers is nearly normal.
+        let uniform = |_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        (0..12).map(uniform).sum::<f64>() - 6.0
+    };
+    let row = |_| {
+        let mut row: Vec<f64> = (0..10).map(|_| draw()).collect();
+        for at in 1..6 {
+            row[at] = together * row[0] + (1.0 - together * together).sqrt() * row[at];
+        }
+        row
+    };
+    (0..rows).map(row).collect()
+}
+
+#[test]
+fn rows_as_a_whole_and_streams_are_watched_where_the_owner_asks() {
+    let garden = Garden::new();
+    garden.plant("diabetes/1", "gate/1");
+    let options = "[monitor.rows]\npca = true\nmmd = true\nlearn = 2000\nvariance = 0.9\n\
+                   [monitor.streams]\ncolumns = ['f7', 'latency', 'f77']\n";
+    garden.write("gate/model.toml", options.as_bytes());
+    let state = tempfile::tempdir().expect("a directory");
+    let serve = || {
+        Server::with(|config| {
+            config.registry.paths = vec![garden.path("")];
+            config.state = state.path().to_owned();
+        })
+    };
+    let server = serve();
+    let mut client = server.client();
+    let drift = |server: &Server| good("drift", &server.admin().ask(&Request::get("/api/models/gate/drift?window=1h")));
+    let statuses = |report: &Value| -> Vec<String> {
+        let rows = report["rows"].as_array().expect("a list").iter();
+        rows.map(|one| format!("{} {}", one["method"].as_str().expect("a name"), one["status"].as_str().expect("one")))
+            .collect()
+    };
+    related(1000, 0.95, 1).chunks(100).for_each(|rows| send(&mut client, "gate", rows));
+    let learning = drift(&server);
+    assert_eq!(statuses(&learning), ["pca insufficient", "mmd insufficient"]);
+    assert!(learning["rows"][0]["reason"].as_str().is_some_and(|words| words.starts_with("learns from")), "{learning}");
+    let notes = learning["warnings"].as_array().expect("a list");
+    assert!(
+        notes.iter().any(|note| note.as_str().is_some_and(|words| words.contains("no column 'f77'"))),
+        "{learning}"
+    );
+    related(3000, 0.95, 2).chunks(100).for_each(|rows| send(&mut client, "gate", rows));
+    assert_eq!(statuses(&drift(&server)), ["pca ok", "mmd ok"]);
+    // No column alone changes but the eighth; the first six no longer go together.
+    let mut broken = related(12_000, 0.0, 3);
+    broken.iter_mut().for_each(|row| row[7] += 3.0);
+    broken.chunks(100).for_each(|rows| send(&mut client, "gate", rows));
+    let report = drift(&server);
+    assert_eq!(statuses(&report), ["pca warning", "mmd warning"], "{}", report["rows"]);
+    let changes = |column: &str, detector: &str| {
+        let all = report["streams"].as_array().expect("a list").iter();
+        let found = all.clone().find(|one| one["column"] == column && one["detector"] == detector);
+        found.and_then(|one| one["changes"].as_u64()).expect("followed")
+    };
+    assert!(changes("f7", "adwin") > 0 && changes("f7", "page-hinkley") > 0, "{}", report["streams"]);
+    let metrics = String::from_utf8(server.admin().ask(&Request::get("/metrics")).body).expect("text");
+    let series = r#"tidegate_data_drift_score{model="gate",version="1",feature="(rows)",statistic="pca"}"#;
+    for start in [
+        series.to_owned(),
+        r#"tidegate_stream_changes_total{model="gate",version="1",feature="f7",detector="adwin"}"#.to_owned(),
+    ] {
+        assert!(metrics.lines().any(|line| line.starts_with(&start)), "{start} in {metrics}");
+    }
+    let page = server.admin().ask(&Request::get("/api/models/gate/report.html"));
+    assert!(String::from_utf8_lossy(&page.body).contains("Rows as a whole"));
+    drop(client);
+    server.stop();
+    // What was learnt stays learnt.
+    let server = serve();
+    assert_eq!(statuses(&drift(&server)), ["pca warning", "mmd warning"]);
+    // A new reference begins a new lesson.
+    good("promoted", &server.admin().ask(&Request::post("/api/models/gate/reference?window=1h", "")));
+    assert_eq!(statuses(&drift(&server)), ["pca insufficient", "mmd insufficient"]);
+    server.stop();
+}

@@ -161,6 +161,7 @@ const METRICS: &[(names::Family, &str, &[&str])] = &[
     (names::DRIFT_STATUS, "gauge", &[VERSION, "`window` (`5m`, `1h`, `24h`)"]),
     (names::DRIFTED, "gauge", &[VERSION, "`window`"]),
     (names::VIOLATIONS, "counter", &[VERSION, "`feature`", "`kind` (`missing`, `type`, `range`, `value`)"]),
+    (names::STREAM_CHANGES, "counter", &[VERSION, "`feature`", "`detector` (`adwin`, `page-hinkley`)"]),
     (names::SERIES_DROPPED, "gauge", &[]),
     (names::REJECTED, "counter", &["`reason` (a code of the table of errors)"]),
     (names::SWAPS, "counter", &["`result` (`ok`, `failed`)"]),

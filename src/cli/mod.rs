@@ -53,6 +53,7 @@ pub fn run() -> ExitCode {
         Some(("traffic", arguments)) => traffic::traffic(arguments),
         Some(("promote", arguments)) => traffic::promote(arguments),
         Some(("rollback", arguments)) => traffic::rollback(arguments),
+        Some(("canary", arguments)) => traffic::canary(arguments),
         Some(("experiment", arguments)) => traffic::experiment(arguments),
         Some(("profile", arguments)) => profile::run(arguments),
         Some(("report", arguments)) => report::run(arguments),
@@ -78,6 +79,7 @@ fn command() -> Command {
         .subcommand(traffic::traffic_command())
         .subcommand(traffic::promote_command())
         .subcommand(traffic::rollback_command())
+        .subcommand(traffic::canary_command())
         .subcommand(traffic::experiment_command())
         .subcommand(
             Command::new("health").about("Exit 0 when a server is ready").arg(

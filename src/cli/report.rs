@@ -5,6 +5,7 @@ use crate::monitor::collect::offline::{OfflineError, Replicas, Wanted};
 use crate::monitor::drift::Rule;
 use crate::monitor::history::Span;
 use crate::monitor::report::{self, Report};
+use crate::registry::Manifest;
 use clap::{Arg, ArgMatches, Command};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +26,11 @@ pub fn command() -> Command {
                 .help("a server's state directory, a directory within it, or a file that ends in .recent or .hours"),
         )
         .arg(option("reference", "FILE", "what to compare with: a profile, or the data that one is made from"))
+        .arg(option(
+            "rule",
+            "FILE",
+            "the model.toml whose [monitor.rule] says what is drift; without it, the default rule",
+        ))
         .arg(option("model", "NAME", "the model, where there are several"))
         .arg(option("version", "VERSION", "the version, where there are several"))
         .arg(
@@ -45,7 +51,9 @@ pub fn run(arguments: &ArgMatches) -> ExitCode {
     let paths: Vec<PathBuf> = arguments.get_many::<String>("files").into_iter().flatten().map(PathBuf::from).collect();
     let wanted = Wanted { model: text("model"), version: text("version") };
     let span = Span::ALL.into_iter().find(|span| Some(span.name()) == text("window")).unwrap_or(Span::Day);
-    let made = make(&paths, wanted, text("reference").map(Path::new), span).map_err(|error| error.to_string());
+    let made = rule(text("rule").map(Path::new)).and_then(|rule| {
+        make(&paths, wanted, text("reference").map(Path::new), span, &rule).map_err(|error| error.to_string())
+    });
     let kept = made.and_then(|report| {
         let written = std::fs::write(&out, write(&report));
         written.map(|()| report).map_err(|error| format!("{}: cannot be written: {error}", out.display()))
@@ -71,10 +79,24 @@ fn writer(out: &Path) -> Option<fn(&Report) -> String> {
     }
 }
 
-fn make(paths: &[PathBuf], wanted: Wanted<'_>, reference: Option<&Path>, span: Span) -> Result<Report, OfflineError> {
+/// The rule of a model's owner.
+fn rule(manifest: Option<&Path>) -> Result<Rule, String> {
+    let Some(path) = manifest else { return Ok(Rule::default()) };
+    let told = |error: String| format!("--rule: {}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+    Manifest::parse(&text).map(|manifest| manifest.monitor.rule).map_err(told)
+}
+
+fn make(
+    paths: &[PathBuf],
+    wanted: Wanted<'_>,
+    reference: Option<&Path>,
+    span: Span,
+    rule: &Rule,
+) -> Result<Report, OfflineError> {
     let replicas = Replicas::read(paths, wanted)?;
     let profiles = replicas.references(reference)?;
-    Ok(replicas.view(profiles, span, &Rule::default()).report())
+    Ok(replicas.view(profiles, span, rule).report())
 }
 
 fn show(report: &Report, out: &Path) {

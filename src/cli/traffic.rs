@@ -1,4 +1,4 @@
-//! `tidegate traffic`, `promote`, `rollback` and `experiment`: who gets which version, and what came
+//! `tidegate traffic`, `promote`, `rollback`, `canary` and `experiment`: who gets which version, and what came
 //! of it, from a shell.
 
 use super::admin::{Fault, Server, encoded, ended, shared};
@@ -33,6 +33,16 @@ pub fn promote_command() -> Command {
 /// `tidegate rollback`.
 pub fn rollback_command() -> Command {
     shared(terms(Command::new("rollback").about("Take the last change of a model's aliases and plan back").arg(name())))
+}
+
+/// `tidegate canary`.
+pub fn canary_command() -> Command {
+    let action = Arg::new("action").value_name("ACTION").value_parser(["approve", "pause", "resume"]);
+    let command = Command::new("canary")
+        .about("Show how a model's canary stands, or steer it")
+        .arg(name())
+        .arg(action.help("approve the step, so that it waits for no gate; pause; or resume"));
+    shared(terms(command))
 }
 
 /// `tidegate experiment`.
@@ -101,6 +111,20 @@ pub fn promote(arguments: &ArgMatches) -> ExitCode {
 
 pub fn rollback(arguments: &ArgMatches) -> ExitCode {
     change(arguments, "POST", &format!("/api/models/{}/rollback", encoded(text(arguments, "name"))), "{}")
+}
+
+pub fn canary(arguments: &ArgMatches) -> ExitCode {
+    let path = format!("/api/models/{}", encoded(text(arguments, "name")));
+    match arguments.get_one::<String>("action") {
+        Some(action) => change(arguments, "POST", &format!("{path}/canary"), &json!({"action": action}).to_string()),
+        None => ended(Server::of(arguments).and_then(|server| server.get(&format!("{path}/traffic"))), |answer| {
+            match &answer["status"]["canary"] {
+                Value::Null => super::say!("no canary now; the last one: {}", answer["status"]["last_canary"]),
+                canary => super::say!("{canary:#}"),
+            }
+            ExitCode::SUCCESS
+        }),
+    }
 }
 
 fn change(arguments: &ArgMatches, method: &str, path: &str, body: &str) -> ExitCode {

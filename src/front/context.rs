@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+const VARIANT: HeaderName = HeaderName::from_static("x-variant");
 const TIMEOUT_MS: HeaderName = HeaderName::from_static("x-timeout-ms");
 
 /// Longest time a caller may ask for.
@@ -75,18 +76,22 @@ impl Context {
     }
 
     /// Wraps a prediction's body with the headers that every one has.
-    pub fn success(&self, version: &Version, timing: Timing, body: Vec<u8>) -> Reply {
+    pub fn success(&self, version: &Routed, timing: Timing, body: Vec<u8>) -> Reply {
         let mut reply = json(StatusCode::OK, body);
         self.tell(reply.headers_mut(), version, timing);
         reply
     }
 
-    /// Adds the headers that every prediction has.
-    pub fn tell(&self, headers: &mut HeaderMap, version: &Version, timing: Timing) {
+    /// Adds the headers that every prediction has. The variant is told here for all protocols, since the
+    /// bodies of some have no place for it.
+    pub fn tell(&self, headers: &mut HeaderMap, version: &Routed, timing: Timing) {
         headers.insert(REQUEST_ID, self.ids.request.clone());
         headers.insert(PREDICTION_ID, self.ids.prediction.clone());
         if let Ok(name) = HeaderValue::from_str(&version.name) {
             headers.insert(MODEL_VERSION, name);
+        }
+        if let Some(Ok(variant)) = version.variant().map(HeaderValue::from_str) {
+            headers.insert(VARIANT, variant);
         }
         if let Ok(timing) = HeaderValue::from_bytes(&server_timing(timing, self.received.elapsed())) {
             headers.insert(SERVER_TIMING, timing);

@@ -99,6 +99,14 @@ impl Histogram {
         (self.buckets.iter().map(|bucket| bucket.load(Relaxed)).collect(), self.sum.load(Relaxed))
     }
 
+    /// Adds counts per bucket and their sum, as [`Histogram::counts`] gives them.
+    pub fn add(&self, counts: &[u64], sum: u64) {
+        for (bucket, count) in self.buckets.iter().zip(counts) {
+            bucket.fetch_add(*count, Relaxed);
+        }
+        self.sum.fetch_add(sum, Relaxed);
+    }
+
     /// Bounds in the shown unit beside cumulative counts, then the sum and the count.
     pub(super) fn read(&self) -> (Vec<(f64, u64)>, f64, u64) {
         let mut running = 0;

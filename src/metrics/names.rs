@@ -70,6 +70,8 @@ pub const DRIFT_STATUS: Family = (
 );
 pub const VIOLATIONS: Family =
     ("tidegate_data_quality_violations_total", "Values that break the model's contract, by column and kind.");
+pub const STREAM_CHANGES: Family =
+    ("tidegate_stream_changes_total", "Changes that detectors found in single columns, by column and detector.");
 pub const SERIES_DROPPED: Family =
     ("tidegate_monitor_series_dropped", "Columns left out of the metrics to keep within --monitor-series.");
 

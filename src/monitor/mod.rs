@@ -11,6 +11,7 @@ mod handle;
 pub mod history;
 pub mod reference;
 pub mod report;
+pub mod rows;
 mod settings;
 pub mod sketch;
 pub mod tap;

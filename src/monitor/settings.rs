@@ -1,6 +1,7 @@
 //! What may be set about monitoring.
 
 use super::drift::Rule;
+use super::rows::{Settings as RowSettings, StreamSettings};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,11 +37,21 @@ pub struct ModelSettings {
     pub rows_per_second: f64,
     /// When a change is worth telling.
     pub rule: Rule,
+    /// What is looked at of rows as a whole.
+    pub rows: RowSettings,
+    /// Columns whose values are followed one by one.
+    pub streams: StreamSettings,
 }
 
 impl Default for ModelSettings {
     fn default() -> Self {
-        Self { enabled: true, rows_per_second: 10_000.0, rule: Rule::default() }
+        Self {
+            enabled: true,
+            rows_per_second: 10_000.0,
+            rule: Rule::default(),
+            rows: RowSettings::default(),
+            streams: StreamSettings::default(),
+        }
     }
 }
 
@@ -61,7 +72,8 @@ impl ModelSettings {
             ("rule.hysteresis", within(rule.hysteresis, 0.0, 1.0), "0 to 1"),
             ("rule.min_rows", rule.min_rows >= 1.0, "1 or more"),
         ];
-        let wrong = checks.iter().filter(|(_, holds, _)| !holds);
+        let checks = checks.into_iter().chain(self.rows.checks()).chain(self.streams.checks());
+        let wrong = checks.filter(|(_, holds, _)| !holds);
         wrong.map(|(name, _, expected)| format!("{name}: expected {expected}")).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::version::LoadFailure;
 use crate::engine::conformance::Case;
-use crate::engine::device::{self, Device, Status, Use, Where, Wish};
+use crate::engine::device::{self, Device, Precision, Status, Use, Where, Wish};
 use crate::engine::{Format, Loaded};
 use crate::metrics::{Exposition, Kind, names};
 use crate::tensor::Tensor;
@@ -30,7 +30,7 @@ pub(super) fn find(settings: &device::Settings) -> std::io::Result<Device> {
 pub(super) fn place(
     loaded: Loaded,
     (format, bytes): (Format, &[u8]),
-    wish: Use,
+    (wish, precision): (Use, Precision),
     device: &Device,
     (sample, cases): (&[Tensor], &[Case]),
 ) -> Result<Loaded, LoadFailure> {
@@ -40,7 +40,7 @@ pub(super) fn place(
             return Ok(Loaded { at: Where::Cpu { reason }, ..loaded });
         }
         Use::Optional | Use::Required | Use::Always => {
-            let work = device::Work { sample, always: wish == Use::Always };
+            let work = device::Work { sample, always: wish == Use::Always, precision };
             device.take(loaded, format, bytes, work, cases)
         }
     };

@@ -83,12 +83,6 @@ fn column_names(spec: &TensorSpec, alone: bool, columns: &[String], header: &[St
     Ok((0..width).map(|at| format!("{prefix}{at}")).collect())
 }
 
-/// The header of a CSV file.
-pub fn csv_header(bytes: &[u8]) -> Vec<String> {
-    let mut reader = csv::Reader::from_reader(bytes);
-    reader.headers().map_or_else(|_| Vec::new(), |header| header.iter().map(str::to_owned).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! One version's files to a version fit to serve: read, imported, checked, measured, warmed.
 
 use super::digest::Digests;
-use super::features::{Features, csv_header};
+use super::features::Features;
 use super::manifest::Manifest;
 use super::roles::Roles;
 use super::settings::Settings;
@@ -17,7 +17,6 @@ use crate::engine::{self, Dim, Format, Loaded, Prepared, RunError, Session, Sign
 use crate::monitor::{Monitor, Subject, reference};
 use crate::sync::memory;
 use crate::tensor::{Data, Tensor};
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -83,8 +82,13 @@ fn load_unguarded(order: &Order, settings: &Settings, tools: Tools<'_>) -> Resul
     let merge = may_merge(&loaded, &sample, &mut notes);
     let many = (COST_ELEMENTS / row.max(1)).clamp(2, COST_ROWS);
     let cost = measure(prepared, &sample, merge.then_some(many), &mut notes)?;
-    let loaded =
-        super::device::place(loaded, (files.format, &files.model), manifest.gpu, tools.device, (&sample, &cases))?;
+    let loaded = super::device::place(
+        loaded,
+        (files.format, &files.model),
+        (manifest.gpu, manifest.precision),
+        tools.device,
+        (&sample, &cases),
+    )?;
     let trial = if merge { sample.iter().map(|tensor| tensor.rows_at(0, 1)).collect() } else { sample };
     let work = Work { model: loaded.model.clone(), cost, merge, trial };
     let mut limits = manifest.lane(&settings.batching);
@@ -193,11 +197,7 @@ impl Files {
             model: read(model)?,
             format,
             golden: found.golden_file().map(read).transpose()?,
-            header: match found.reference_file() {
-                Some(file) if file.name.ends_with(".csv") => csv_header(&read_start(file)?),
-                Some(file) => reference::input_names(&file.path),
-                None => Vec::new(),
-            },
+            header: found.reference_file().map(|file| reference::input_names(&file.path)).unwrap_or_default(),
             model_digest: String::new(),
             digest: String::new(),
         };
@@ -239,15 +239,6 @@ fn model_file(found: &FoundVersion) -> Result<(&Stamp, Format), LoadFailure> {
             format!("several model files, {}: leave one of them in the version's directory", names(&there))
         })
     })
-}
-
-/// Enough of a reference file to hold its header.
-const HEADER_BYTES: u64 = 1 << 20;
-
-fn read_start(file: &Stamp) -> Result<Vec<u8>, LoadFailure> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(&file.path).and_then(|file| file.take(HEADER_BYTES).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|error| LoadFailure::Unreadable(format!("cannot read {}: {error}", file.name)))
 }
 
 fn read(file: &Stamp) -> Result<Vec<u8>, LoadFailure> {

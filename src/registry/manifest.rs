@@ -3,7 +3,7 @@
 use super::slot::Serving;
 use super::source::{Stamp, VersionNumber};
 use crate::batcher;
-use crate::engine::device::Use;
+use crate::engine::device::{Precision, Use};
 use crate::engine::{Extras, Options};
 use crate::monitor::ModelSettings as Monitor;
 use crate::monitor::contract::{Mode, Rules};
@@ -25,12 +25,25 @@ const KEYS: &[&str] = &[
     "batching.deadline",
     "instances.count",
     "device.gpu",
+    "device.precision",
     "input.columns",
     "input.mode",
     "input.rules.*",
     "monitor.enabled",
     "monitor.rows_per_second",
     "monitor.rule.*",
+    "monitor.rows.pca",
+    "monitor.rows.mmd",
+    "monitor.rows.learn",
+    "monitor.rows.variance",
+    "monitor.rows.alpha",
+    "monitor.rows.pca_floor",
+    "monitor.rows.mmd_floor",
+    "monitor.streams.columns",
+    "monitor.streams.detectors",
+    "monitor.streams.delta",
+    "monitor.streams.threshold",
+    "monitor.streams.tolerance",
     "input.datatype",
     "output.kind",
     "output.labels",
@@ -96,8 +109,10 @@ pub struct Manifest {
     pub options: Options,
     /// Whether it may, or must, run on a GPU too.
     pub gpu: Use,
+    /// What its networks are computed in there.
+    pub precision: Precision,
     pub card: Card,
-    /// The plan in force where none is given otherwise.
+    /// The plan in force where none is given otherwise. A canary in it is a wish.
     pub traffic: Option<Arc<traffic::Plan>>,
 }
 
@@ -164,6 +179,7 @@ struct Instances {
 #[serde(default)]
 struct DeviceTable {
     gpu: Use,
+    precision: Precision,
 }
 
 #[derive(Default, Deserialize)]
@@ -205,10 +221,6 @@ fn plan(
     let default = Serving::default_alias(aliases);
     let plan = traffic::Plan::read(document, |name| default.is_some() && number(name) == default);
     match plan {
-        Ok(plan) if plan.canary.is_some() => {
-            words.push("traffic.canary: a canary is started by PUT /api/models/NAME/traffic, and kept there".into());
-            None
-        }
         Ok(plan) => Some(plan).filter(|plan| !plan.is_empty()),
         Err(fault) => {
             words.push(format!("traffic.{fault}"));
@@ -293,6 +305,7 @@ impl Manifest {
             batching: file.batching,
             instances: file.instances.count,
             gpu: file.device.gpu,
+            precision: file.device.precision,
             columns: file.input.columns,
             mode: file.input.mode,
             rules: file.input.rules,

@@ -1,6 +1,8 @@
 //! What the index shows of each version, served or not.
 
 use super::source::VersionNumber;
+use crate::traffic::Plan;
+use std::sync::Arc;
 
 /// Where a version stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -71,6 +73,8 @@ pub struct ModelStatus {
     /// What is wrong with the model as a whole: its manifest, say.
     pub problem: Option<String>,
     pub versions: Vec<VersionStatus>,
+    /// The plan of `model.toml`, where it wishes for a canary.
+    pub canary: Option<Arc<Plan>>,
 }
 
 impl ModelStatus {

@@ -390,7 +390,8 @@ impl Tracked {
             }
         }
         versions.sort_by_key(|status| (status.version, status.generation));
-        ModelStatus { problem: self.problem.clone().or_else(|| self.missing_alias()), versions }
+        let canary = self.manifest.traffic.clone().filter(|plan| plan.canary.is_some());
+        ModelStatus { problem: self.problem.clone().or_else(|| self.missing_alias()), versions, canary }
     }
 
     /// An alias that names a version which is not there would refuse requests without a word.

@@ -5,8 +5,10 @@
 
 mod document;
 mod progress;
+mod webhook;
 
 pub use progress::{Counts, Progress, Verdict};
+pub use webhook::{Webhook, When};
 
 use super::Fault;
 use super::hash::BUCKETS;
@@ -47,6 +49,8 @@ pub struct Plan {
     pub bake: Duration,
     /// A step that takes longer than this is given up.
     pub max_hold: Option<Duration>,
+    /// Who is asked before it goes on, and who is told.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Default for Plan {
@@ -61,6 +65,7 @@ impl Default for Plan {
             max_drift: 0.25,
             bake: Duration::from_secs(1800),
             max_hold: None,
+            webhooks: Vec::new(),
         }
     }
 }
@@ -89,6 +94,11 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody is asked before it gets any traffic.
+    pub fn is_confirmed_first(&self) -> bool {
+        self.webhooks.iter().any(|webhook| webhook.when == When::ConfirmRollout)
     }
 
     /// The canary's share at a step.

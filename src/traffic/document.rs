@@ -131,7 +131,7 @@ impl Plan {
 }
 
 impl Sticky {
-    fn document(&self) -> Value {
+    pub(super) fn document(&self) -> Value {
         match self {
             Self::Header(name) => json!({"header": name}),
             Self::Pointer(text, _) => json!({"pointer": text}),
@@ -141,7 +141,7 @@ impl Sticky {
 }
 
 impl Shadow {
-    fn document(&self) -> Value {
+    pub(super) fn document(&self) -> Value {
         json!({"version": self.version, "sample": self.sample, "threshold": self.threshold})
     }
 }

@@ -8,7 +8,6 @@ use super::tally::{ArmTally, Kept, Moments};
 use crate::metrics::Counter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 /// The counts of an experiment at a moment. Those of several replicas of one plan are merged to what
 /// a single server would have counted.
@@ -52,7 +51,6 @@ impl Snapshot {
     /// The counts of a plan in force. `facts` gives an arm's version and the names of its classes.
     pub fn of(model: &str, live: &Live, facts: impl Fn(usize) -> (Option<String>, Vec<String>)) -> Self {
         let tally = &live.tally;
-        let since = tally.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let arms = live.names.iter().zip(&live.weights).zip(&tally.arms).enumerate();
         let arm = |(at, ((name, weight), counts)): (usize, ((&std::sync::Arc<str>, &u32), &ArmTally))| {
             let (version, labels) = facts(at);
@@ -61,7 +59,7 @@ impl Snapshot {
         Self {
             model: model.to_owned(),
             phase: live.plan.phase,
-            since: u64::try_from(since).unwrap_or(u64::MAX),
+            since: tally.since(),
             arms: arms.map(arm).collect(),
             outside: Why::OUTSIDE.iter().zip(&tally.outside).map(|((_, name), n)| ((*name).into(), n.get())).collect(),
             kept: tally.kept(),

@@ -4,8 +4,11 @@ use super::canary;
 use super::hash::{self, BUCKETS};
 use super::layout::Layout;
 use super::plan::{LAYER_SLOTS, Plan};
-use super::tally::Tally;
-use super::{Fault, Mirror};
+use super::tally::{self, Tally};
+use super::{Fault, Mirror, mirror};
+use crate::metrics::Counter;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +74,14 @@ pub struct Live {
     salts: Salts,
 }
 
+/// What a plan has counted, to be written down and taken up by the next process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    experiment: Value,
+    counts: tally::Record,
+    shadows: Vec<(Value, mirror::Record)>,
+}
+
 /// One salt per question.
 struct Salts {
     arm: Vec<u8>,
@@ -86,7 +97,7 @@ impl Live {
             _ => (plan.split.iter().map(|arm| arm.name.clone()).collect(), plan.weights(), plan.layout()?),
         };
         let names: Vec<Arc<str>> = names.into_iter().map(Arc::from).collect();
-        let goes_on = before.filter(|before| before.names == names && before.plan.is_same_experiment(&plan));
+        let goes_on = before.filter(|before| before.names == names && before.plan.dealing() == plan.dealing());
         let tally = match goes_on {
             Some(before) => before.tally.clone(),
             None => Arc::new(Tally::new(names.len(), plan.sticky.is_some())),
@@ -136,6 +147,41 @@ impl Live {
         }
         let arm = self.plan.forced.get(std::str::from_utf8(unit).ok()?)?;
         self.names.iter().position(|name| **name == **arm)
+    }
+
+    /// What tells this experiment from others: the arms, and how units are dealt to them.
+    fn experiment(&self) -> Value {
+        let names: Vec<&str> = self.names.iter().map(AsRef::as_ref).collect();
+        json!({"arms": names, "dealing": self.plan.dealing()})
+    }
+
+    pub fn write_down(&self) -> Record {
+        let shadow = |mirror: &Arc<Mirror>| (mirror.shadow.document(), mirror.write_down());
+        Record {
+            experiment: self.experiment(),
+            counts: self.tally.write_down(),
+            shadows: self.mirrors.iter().map(shadow).collect(),
+        }
+    }
+
+    /// Goes on with what an earlier process has counted of the same experiment and the same shadows.
+    pub fn recall(&self, record: &Record) {
+        if record.experiment == self.experiment() {
+            self.tally.recall(&record.counts);
+        }
+        for mirror in &self.mirrors {
+            let own = mirror.shadow.document();
+            let before = record.shadows.iter().find(|(shadow, _)| *shadow == own);
+            before.into_iter().for_each(|(_, before)| mirror.recall(before));
+        }
+    }
+
+    /// Requests that were counted or compared so far: whether there is anything new.
+    pub fn seen(&self) -> u64 {
+        let arms: u64 = self.tally.arms.iter().map(|arm| arm.requests.get()).sum();
+        let outside: u64 = self.tally.outside.iter().map(Counter::get).sum();
+        let shadows = self.mirrors.iter().map(|one| one.compared().requests() + one.dropped.get() + one.failed.get());
+        arms + outside + shadows.sum::<u64>()
     }
 
     /// The share of dealt units that each arm is promised.

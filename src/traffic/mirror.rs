@@ -11,6 +11,7 @@ pub use comparison::{Comparison, Row};
 use super::plan::Shadow;
 use crate::metrics::Counter;
 use crate::sync::priority;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -35,6 +36,14 @@ pub struct Mirror {
     pub dropped: Counter,
     /// Requests that it failed to compute.
     pub failed: Counter,
+}
+
+/// What a shadow has come to, to be written down and taken up by the next process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    comparison: Comparison,
+    dropped: u64,
+    failed: u64,
 }
 
 #[derive(Default)]
@@ -109,6 +118,19 @@ impl Mirror {
             state.started = thread.is_ok();
         }
         state.started
+    }
+
+    pub fn write_down(&self) -> Record {
+        Record { comparison: self.compared().clone(), dropped: self.dropped.get(), failed: self.failed.get() }
+    }
+
+    /// Takes up what an earlier process has compared, in place of the few that came before this was asked.
+    pub fn recall(&self, record: &Record) {
+        if record.comparison.is_sound() {
+            *self.compared() = record.comparison.clone();
+            self.dropped.add(record.dropped);
+            self.failed.add(record.failed);
+        }
     }
 
     /// No code panics while it holds the comparison, so a poisoned lock holds a whole one.
@@ -198,6 +220,23 @@ mod tests {
         let (done, finished) = mpsc::channel();
         mirror.offer(0, Box::new(move || done.send(()).expect("awaited")));
         finished.recv().expect("the next one runs");
+    }
+
+    #[test]
+    fn a_comparison_is_taken_up_where_it_was_and_a_damaged_one_is_not() {
+        let (before, after) = (mirror(1.0), mirror(1.0));
+        let rows = [0.2, 0.9].map(|score| Row { class: Some(format!("{score}")), score: Some(score) });
+        let times = [std::time::Duration::from_millis(1); 2];
+        before.compared().add([&rows, &rows], times, 0.5, |_| serde_json::Value::Null);
+        before.dropped.add(3);
+        let text = serde_json::to_string(&before.write_down()).expect("text");
+        after.recall(&serde_json::from_str(&text).expect("a record"));
+        assert_eq!(after.write_down(), before.write_down());
+        after.compared().add([&rows, &rows], times, 0.5, |_| serde_json::Value::Null);
+        let short = text.replacen("[[", "[[7,", 1);
+        let damaged = mirror(1.0);
+        damaged.recall(&serde_json::from_str(&short).expect("a record"));
+        assert_eq!((damaged.compared().requests(), damaged.dropped.get()), (0, 0));
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod unit;
 
 pub use document::Fault;
 pub use hash::{BUCKETS, Hash, identity};
-pub use live::{Assignment, Live, Stage, Why};
+pub use live::{Assignment, Live, Record, Stage, Why};
 pub use mirror::{Mirror, Row};
 pub use plan::{Arm, Layer, Plan, Shadow};
 pub use unit::{Sticky, Unit};

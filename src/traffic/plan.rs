@@ -5,8 +5,10 @@ use super::hash::{BUCKETS, Hash};
 use super::layout::Layout;
 use super::unit::Sticky;
 use crate::traffic::canary;
+use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Slots of a layer, which experiments that must not meet share.
 pub const LAYER_SLOTS: u32 = 1000;
@@ -97,6 +99,15 @@ impl Plan {
         self.split.is_empty() && self.shadow.is_empty() && self.canary.is_none()
     }
 
+    /// What is left of it when its canary is somebody else's business; `None` for nothing.
+    pub fn without_canary(self: &Arc<Self>) -> Option<Arc<Self>> {
+        let rest = match self.canary {
+            None => self.clone(),
+            Some(_) => Arc::new(Self { canary: None, ..Self::clone(self) }),
+        };
+        (!rest.is_empty()).then_some(rest)
+    }
+
     pub fn weights(&self) -> Vec<u32> {
         self.split.iter().map(|arm| arm.weight).collect()
     }
@@ -141,12 +152,11 @@ impl Plan {
         })
     }
 
-    /// Whether counts of the one go on in the other: the same arms, dealt in the same way.
-    pub fn is_same_experiment(&self, other: &Self) -> bool {
-        let names = |plan: &Self| plan.split.iter().map(|arm| arm.name.clone()).collect::<Vec<_>>();
-        names(self) == names(other)
-            && (&self.sticky, self.hash, &self.salt, self.phase)
-                == (&other.sticky, other.hash, &other.salt, other.phase)
+    /// How units are dealt, whatever the weights are: counts go on as long as this, and the names of
+    /// the arms, are the same.
+    pub fn dealing(&self) -> Value {
+        let sticky = self.sticky.as_ref().map(Sticky::document);
+        json!({"sticky": sticky, "hash": self.hash.name(), "salt": self.salt, "phase": self.phase})
     }
 }
 

@@ -6,9 +6,11 @@
 //! every replica.
 
 mod cells;
+mod record;
 mod units;
 
 pub use cells::{CELLS, cell, shift};
+pub use record::Record;
 pub use units::{Kept, Units};
 
 use super::canary::Counts;
@@ -17,6 +19,7 @@ use super::live::{Assignment, Why};
 use crate::metrics::{Counter, Histogram, SECONDS};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -112,7 +115,8 @@ pub struct Tally {
     pub arms: Vec<ArmTally>,
     /// Requests that no comparison counts, in the order of [`Why::OUTSIDE`].
     pub outside: [Counter; Why::OUTSIDE.len()],
-    pub since: SystemTime,
+    /// When counting began, in milliseconds since 1970.
+    since: AtomicU64,
     units: Option<Mutex<Units>>,
     seen: [Mutex<HashSet<u64>>; EVENTS],
 }
@@ -122,10 +126,15 @@ impl Tally {
         Self {
             arms: (0..arms).map(|_| ArmTally::default()).collect(),
             outside: Default::default(),
-            since: SystemTime::now(),
+            since: AtomicU64::new(now()),
             units: sticky.then(|| Mutex::new(Units::new(arms))),
             seen: Default::default(),
         }
+    }
+
+    /// When counting began, in milliseconds since 1970.
+    pub fn since(&self) -> u64 {
+        self.since.load(Relaxed)
     }
 
     /// Counts a request.
@@ -216,6 +225,12 @@ impl ArmTally {
 /// No code panics while it holds one of these, so a poisoned lock holds a whole value.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Basis points as a share.

@@ -3,8 +3,10 @@
 use crate::gpu::generate::{Random, network, plain_table};
 use crate::{batches_change_nothing, config, device, import, place, run};
 use proptest::prelude::*;
-use tidegate::engine::Format;
 use tidegate::engine::conformance::{self, Closeness};
+use tidegate::engine::device::{Precision, Work};
+use tidegate::engine::{self, Format};
+use tidegate::tensor::Tensor;
 
 fn check(bytes: &[u8], width: usize, random: &mut Random) -> Result<(), TestCaseError> {
     let device = device().expect("asked for before");
@@ -34,6 +36,38 @@ proptest! {
         let bytes = network(random, &widths, end);
         check(&bytes, widths[0], random)?;
     }
+}
+
+#[test]
+fn lower_precisions_are_taken_where_they_answer_nearly_the_same() {
+    let Some(device) = device() else { return };
+    let random = &mut Random(5);
+    let bytes = network(random, &[40, 64, 33, 5], Some("Softmax"));
+    let cpu = import(Format::Onnx, &bytes).model;
+    let inputs = [plain_table(random, 50, 40)];
+    let want = run(&cpu, &inputs);
+    let fp32 = place(device, Format::Onnx, &bytes, &inputs).expect("placed");
+    let mut answers = vec![run(&fp32.alone, &inputs)];
+    for precision in [Precision::Tf32, Precision::Bf16] {
+        let lowered = engine::lower(Format::Onnx, &bytes, cpu.as_ref()).expect("a network");
+        let work = Work { sample: &inputs, always: false, precision };
+        let taken = device.place(&cpu, lowered, work).expect("near enough");
+        let got = run(&taken.alone, &inputs);
+        let near = Closeness { rtol: 0.0, atol: 10.0 * precision.tolerance() };
+        conformance::compare(&want[0], &got[0], near).expect("near");
+        batches_change_nothing(&taken.alone, &inputs);
+        answers.push(got);
+    }
+    let apart = |pair: &[Vec<Tensor>]| conformance::compare(&pair[0][0], &pair[1][0], Closeness::EXACT).is_err();
+    assert!(answers.windows(2).all(apart), "each precision has its own bits");
+    // Rows whose classes hang by a thread do not pass: every class is as likely as every other.
+    let even = network(&mut Random(5), &[40, 64, 33, 5], None);
+    let rows = [plain_table(&mut Random(1), 500, 40)];
+    let cpu = import(Format::Onnx, &even).model;
+    let lowered = engine::lower(Format::Onnx, &even, cpu.as_ref()).expect("a network");
+    let work = Work { sample: &rows, always: false, precision: Precision::Bf16 };
+    let refused = device.place(&cpu, lowered, work).map(|_| ()).expect_err("some class changes");
+    assert!(refused.contains("bf16 says another class in row"), "{refused}");
 }
 
 #[test]

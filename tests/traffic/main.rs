@@ -5,12 +5,15 @@ mod common;
 
 mod aliases;
 mod canary;
+mod counts;
 mod crash;
 mod file;
 mod load;
 mod shadow;
 mod shell;
 mod split;
+mod sticky;
+mod webhook;
 
 use common::client::{Client, Reply, Request};
 use common::{Server, json, models};

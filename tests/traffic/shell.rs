@@ -33,9 +33,18 @@ fn plans_are_written_shown_promoted_and_taken_back_from_a_shell() {
     assert!(versions(&server, 20).iter().all(|version| version == "2"));
     assert_eq!(tidegate(&server, &["rollback", "churn"]).status.code(), Some(0));
     assert_eq!(put(&server, "GET", TRAFFIC, "")["split"]["2"], 5000);
-    for (arguments, code) in
-        [(&["traffic", "churn", "--set", "1"][..], 64), (&["traffic", "nonesuch"], 1), (&["promote", "churn", "9"], 1)]
-    {
+    assert!(said(&tidegate(&server, &["canary", "churn"])).starts_with("no canary now"));
+    let steps = json!([{"weight": 100, "min_time": "0s", "min_requests": 1_000_000}]);
+    put(&server, "PUT", TRAFFIC, json!({"canary": {"version": "2", "steps": steps}}));
+    assert_eq!(tidegate(&server, &["canary", "churn", "pause"]).status.code(), Some(0));
+    let shown: Value = serde_json::from_str(&said(&tidegate(&server, &["canary", "churn"]))).expect("JSON");
+    assert_eq!((&shown["paused"], &shown["weight"]), (&json!(true), &json!(100)));
+    for (arguments, code) in [
+        (&["traffic", "churn", "--set", "1"][..], 64),
+        (&["canary", "churn", "stop"], 64),
+        (&["traffic", "nonesuch"], 1),
+        (&["promote", "churn", "9"], 1),
+    ] {
         assert_eq!(tidegate(&server, arguments).status.code(), Some(code), "{arguments:?}");
     }
     server.stop();

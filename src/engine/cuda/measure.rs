@@ -4,6 +4,7 @@ use super::cost::{Cost, Costs};
 use super::model::Remote;
 use super::recipe::Way;
 use crate::engine::conformance::{self, Closeness};
+use crate::engine::device::{Precision, Work};
 use crate::engine::{Prepared, Session};
 use crate::tensor::Tensor;
 use std::time::{Duration, Instant};
@@ -21,28 +22,30 @@ pub struct Measured {
     pub lines: Vec<String>,
 }
 
+/// The same model on both sides.
+#[derive(Clone, Copy)]
+pub struct Sides<'a> {
+    pub cpu: &'a dyn Prepared,
+    pub device: &'a dyn Prepared,
+    pub remote: &'a Remote,
+}
+
 /// Measures all sizes that the device has slots for. The error says where the answers differ.
-pub fn measure(
-    cpu: &dyn Prepared,
-    device: &dyn Prepared,
-    remote: &Remote,
-    sample: &[Tensor],
-    sizes: &[usize],
-) -> Result<Measured, String> {
+pub fn measure(sides: Sides<'_>, work: Work<'_>, sizes: &[usize]) -> Result<Measured, String> {
     let session = |model: &dyn Prepared| model.session().map_err(|error| error.to_string());
-    let (mut cpu, mut device) = (session(cpu)?, session(device)?);
+    let (mut cpu, mut device) = (session(sides.cpu)?, session(sides.device)?);
     let mut table: Vec<Cost> = Vec::with_capacity(sizes.len());
     for (at, rows) in sizes.iter().enumerate() {
-        let inputs: Vec<Tensor> = sample.iter().filter_map(|tensor| repeated(tensor, *rows)).collect();
+        let inputs: Vec<Tensor> = work.sample.iter().filter_map(|tensor| repeated(tensor, *rows)).collect();
         let there = fastest(device.as_mut(), &inputs)?;
         let here = match table.last() {
             Some(last) if last.cpu > LONG => last.cpu.mul_f64(*rows as f64 / last.rows as f64),
             _ => {
-                compare(cpu.as_mut(), device.as_mut(), &inputs)?;
+                compare(cpu.as_mut(), device.as_mut(), &inputs, work.precision)?;
                 fastest(cpu.as_mut(), &inputs)?
             }
         };
-        table.push(Cost { rows: *rows, cpu: here, device: there, device_busy: remote.busy(at) });
+        table.push(Cost { rows: *rows, cpu: here, device: there, device_busy: sides.remote.busy(at) });
     }
     let costs = Costs::new(table);
     let lines = describe(&costs);
@@ -57,14 +60,46 @@ fn repeated(tensor: &Tensor, rows: usize) -> Option<Tensor> {
     Tensor::stack(whole.chain(Some(&rest).filter(|rest| rest.rows() > 0))).ok().flatten()
 }
 
-fn compare(cpu: &mut dyn Session, device: &mut dyn Session, inputs: &[Tensor]) -> Result<(), String> {
+fn compare(
+    cpu: &mut dyn Session,
+    device: &mut dyn Session,
+    inputs: &[Tensor],
+    precision: Precision,
+) -> Result<(), String> {
     let run = |session: &mut dyn Session| session.run(inputs).map_err(|error| error.to_string());
     let (want, got) = (run(cpu)?, run(device)?);
     for (want, got) in want.iter().zip(&got) {
-        conformance::compare(want, got, ALIKE)
-            .map_err(|words| format!("the device answers differently from the CPU: {words}"))?;
+        let alike = match precision {
+            Precision::Fp32 => conformance::compare(want, got, ALIKE),
+            _ => calibrate(want, got, precision),
+        };
+        alike.map_err(|words| format!("the device answers differently from the CPU: {words}"))?;
     }
     Ok(())
+}
+
+/// Whether answers of a lower precision will do: near the CPU's on the whole, and with the same class in
+/// every row.
+fn calibrate(want: &Tensor, got: &Tensor, precision: Precision) -> Result<(), String> {
+    let (Some(want), Some(got), width) =
+        (want.as_slice::<f32>(), got.as_slice::<f32>(), want.shape().row_elements().max(1))
+    else {
+        return conformance::compare(want, got, ALIKE);
+    };
+    let length = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+    let whole = length(&mut want.iter().map(|x| f64::from(*x)));
+    let apart = length(&mut want.iter().zip(got).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    let allowed = precision.tolerance();
+    if !(apart <= allowed * whole) {
+        let part = apart / whole;
+        return Err(format!("{} is {part:.1e} away in all, expected at most {allowed:.0e}", precision.name()));
+    }
+    let best = |row: &[f32]| row.iter().enumerate().fold(0, |best, (at, x)| if *x > row[best] { at } else { best });
+    let rows = want.chunks_exact(width).zip(got.chunks_exact(width));
+    match rows.enumerate().find(|(_, (want, got))| best(want) != best(got)) {
+        Some((row, _)) => Err(format!("{} says another class in row {row}", precision.name())),
+        None => Ok(()),
+    }
 }
 
 fn fastest(session: &mut dyn Session, inputs: &[Tensor]) -> Result<Duration, String> {
@@ -97,6 +132,9 @@ fn describe(costs: &Costs) -> Vec<String> {
 
 /// How batches are computed, by size.
 pub fn ways(ways: &[Way]) -> String {
+    if let Some(Way::Rounded(precision)) = ways.first() {
+        return format!("on the matrix units in {}", precision.name());
+    }
     match (ways.contains(&Way::Resident), ways.contains(&Way::Spread)) {
         (true, true) => "in shared memory where that is faster".into(),
         (true, false) => "in shared memory".into(),

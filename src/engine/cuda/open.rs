@@ -2,14 +2,16 @@
 
 use super::driver::{Context, CudaError, Gate, Report, probe};
 use super::health::Health;
-use super::images::{ImageError, Kernels};
-use super::measure::{Measured, measure};
+use super::images::{ImageError, Kernels, has_matrix_units};
+use super::measure::{Measured, Sides, measure};
 use super::model::{Either, Parts, Remote, Rule};
 use super::resident::Order;
 use super::thread::{Command, Thread};
 use crate::engine::Prepared;
-use crate::engine::device::{Accelerator, Counts, Device, Readings, Row, Settings, Status, Taken, Where, Wish, Work};
-use crate::engine::lowered::{Lowered, Raw, Rows};
+use crate::engine::device::{
+    Accelerator, Counts, Device, Precision, Readings, Row, Settings, Status, Taken, Where, Wish, Work,
+};
+use crate::engine::lowered::{Body, Lowered, Raw, Rows};
 use crate::tensor::Tensor;
 use crossbeam::channel::{Sender, bounded};
 use std::panic::catch_unwind;
@@ -113,6 +115,22 @@ struct Gpu {
 }
 
 impl Gpu {
+    /// Trees have one precision, and not every device has the others.
+    fn check_precision(&self, lowered: &Lowered, precision: Precision) -> Result<(), String> {
+        let name = precision.name();
+        let (major, minor) = self.health.report.capability;
+        match (precision, &lowered.body) {
+            (Precision::Fp32, _) => Ok(()),
+            (_, Body::Forest(_)) => {
+                Err(format!("device.precision = \"{name}\" is for networks; trees are exact always"))
+            }
+            _ if has_matrix_units((major, minor)) => Ok(()),
+            _ => Err(format!(
+                "compute capability {major}.{minor} has no matrix units for {name}, or no image that uses them"
+            )),
+        }
+    }
+
     fn id(&self) -> String {
         format!("cuda:{}", self.health.report.ordinal)
     }
@@ -145,12 +163,18 @@ impl Accelerator for Gpu {
         if let Some(reason) = self.health.lost() {
             return Err(format!("the GPU is lost: {reason}"));
         }
+        self.check_precision(&lowered, work.precision)?;
         let (ends, width, labels) = (lowered.ends.clone(), lowered.body.width(), lowered.body.has_labels());
         let what = lowered.body.describe();
         let sample_rows = raw_rows(&lowered, work.sample)?;
         let id = self.next.fetch_add(1, Relaxed);
         let (reply, placed) = bounded(1);
-        let order = Box::new(Order { lowered, sample: sample_rows, most_rows: self.settings.most_rows });
+        let order = Box::new(Order {
+            lowered,
+            sample: sample_rows,
+            most_rows: self.settings.most_rows,
+            precision: work.precision,
+        });
         let sent = self.commands.send(Command::Place { id, order, reply });
         sent.map_err(|_| "the GPU's thread has ended".to_owned())?;
         let placed = match placed.recv_timeout(PLACING) {
@@ -167,7 +191,8 @@ impl Accelerator for Gpu {
         let remote = Arc::new(Remote::new(parts, placed));
         let either = |rule, lines| Either { cpu: model.clone(), remote: remote.clone(), rule, lines };
         let alone: Arc<dyn Prepared> = Arc::new(either(Rule::Alone, Vec::new()));
-        let Measured { costs, lines } = measure(model.as_ref(), alone.as_ref(), &remote, work.sample, &capacities)?;
+        let Measured { costs, lines } =
+            measure(Sides { cpu: model.as_ref(), device: alone.as_ref(), remote: &remote }, work, &capacities)?;
         let row = |cost: &super::cost::Cost| Row {
             rows: cost.rows,
             cpu: cost.cpu,

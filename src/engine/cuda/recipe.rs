@@ -4,6 +4,7 @@ use super::abi::{self, Address};
 use super::driver::Dim;
 use super::images::Kernel;
 use super::tables::{BodyTables, ForestTables, NetworkTables, NodeForm, Tables, number};
+use crate::engine::device::Precision;
 use crate::engine::lowered::{Body, Forest, Head, HeadKind, Link, Score};
 
 /// Threads of a block.
@@ -47,10 +48,15 @@ pub enum Way {
     Spread,
     /// Nodes in shared memory, or all layers in one kernel.
     Resident,
+    /// A kernel for each layer, on the matrix units.
+    Rounded(Precision),
 }
 
-/// The ways that a model has.
-pub fn ways(tables: &Tables) -> Vec<Way> {
+/// The ways that a model has. Those of another precision give other bits, so they are taken alone.
+pub fn ways(tables: &Tables, precision: Precision) -> Vec<Way> {
+    if precision != Precision::Fp32 && matches!(tables.body, BodyTables::Network(_)) {
+        return vec![Way::Rounded(precision)];
+    }
     let resident = match &tables.body {
         BodyTables::Forest(ForestTables { form: NodeForm::Compact { groups, .. }, .. }) => groups.is_some(),
         BodyTables::Forest(_) => false,
@@ -259,13 +265,13 @@ fn network(tables: &NetworkTables, places: &Places, rows: Address, way: Way) -> 
     for (at, layer) in tables.layers.iter().enumerate() {
         let last = at + 1 == tables.layers.len();
         let to = if last { places.answers } else { places.scratch + (at as u64 % 2) * places.scratch_half };
-        launches.extend(dense(*layer, places, from, to));
+        launches.extend(dense(*layer, places, (from, to), way));
         from = to;
     }
     launches
 }
 
-fn dense(layer: abi::Layer, places: &Places, from: Address, to: Address) -> Vec<Launch> {
+fn dense(layer: abi::Layer, places: &Places, (from, to): (Address, Address), way: Way) -> Vec<Launch> {
     let softmax = matches!(layer.activation, SOFTMAX | LOG_SOFTMAX);
     let plain = if softmax { abi::Layer { activation: 0, ..layer } } else { layer };
     let parameter = abi::words(&abi::Dense { count: places.count, from, to, layer: plain });
@@ -275,7 +281,12 @@ fn dense(layer: abi::Layer, places: &Places, from: Address, to: Address) -> Vec<
         threads: THREADS,
         shared: 0,
     };
-    let mut launches = vec![Launch { kernel: Kernel::Dense, dim, parameter }];
+    let kernel = match way {
+        Way::Rounded(Precision::Tf32) => Kernel::DenseTf32,
+        Way::Rounded(Precision::Bf16) => Kernel::DenseBf16,
+        Way::Rounded(Precision::Fp32) | Way::Spread | Way::Resident => Kernel::Dense,
+    };
+    let mut launches = vec![Launch { kernel, dim, parameter }];
     if softmax {
         let log = u32::from(layer.activation == LOG_SOFTMAX);
         let parameter = abi::words(&abi::SoftmaxRows { count: places.count, rows: to, width: layer.outputs, log });

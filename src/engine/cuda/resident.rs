@@ -6,6 +6,7 @@ use super::recipe::{self, Places, Way};
 use super::slot::{HEADER, Slot};
 use super::tables::{Tables, number};
 use crate::engine::cuda::cost::SIZES;
+use crate::engine::device::Precision;
 use crate::engine::lowered::{Body, Lowered};
 use bytesize::ByteSize;
 use crossbeam::channel::{Sender, bounded};
@@ -153,6 +154,7 @@ pub struct Order {
     pub lowered: Lowered,
     pub sample: Vec<u8>,
     pub most_rows: usize,
+    pub precision: Precision,
 }
 
 impl Ground<'_> {
@@ -175,7 +177,7 @@ impl Ground<'_> {
                 fill(&mut host, order, capacities.last().copied().unwrap_or(1));
             }
             for (index, rows) in capacities.iter().enumerate() {
-                let bench = Bench { ground: self, tables: &tables, lowered, sizes: &sizes, rows: *rows };
+                let bench = Bench { ground: self, tables: &tables, order, sizes: &sizes, rows: *rows };
                 let graph = match ways.get(index) {
                     Some(way) => bench.record(&slot, &host, *way)?,
                     None => {
@@ -231,7 +233,7 @@ fn fill(slot: &mut Slot, order: &Order, rows: usize) {
 struct Bench<'a> {
     ground: &'a Ground<'a>,
     tables: &'a Tables,
-    lowered: &'a Lowered,
+    order: &'a Order,
     sizes: &'a SlotSizes,
     rows: usize,
 }
@@ -243,7 +245,7 @@ impl Bench<'_> {
 
     /// Rows in, launches, answers out.
     fn put(&self, slot: &DeviceSlot, host: &Slot, way: Way) -> Result<(), CudaError> {
-        let (memory, lowered) = (&slot.memory, self.lowered);
+        let (memory, lowered) = (&slot.memory, &self.order.lowered);
         let places = memory.places(lowered, self.sizes, self.rows, self.ground.report.multiprocessors);
         slot.stream.copy_in(&memory.input, &host.input, HEADER + self.rows * lowered.raw.row_bytes())?;
         for launch in recipe::launches(self.tables, &lowered.body, &places, way) {
@@ -257,7 +259,7 @@ impl Bench<'_> {
     fn fastest(&self, slot: &DeviceSlot, host: &mut Slot) -> Result<(Graph, Way, Duration), CudaError> {
         host.set_count(number(self.rows));
         let mut best = None;
-        for way in recipe::ways(self.tables) {
+        for way in recipe::ways(self.tables, self.order.precision) {
             self.put(slot, host, way)?;
             slot.stream.synchronize()?;
             let graph = self.record(slot, host, way)?;

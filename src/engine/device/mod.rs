@@ -8,7 +8,7 @@ mod status;
 mod wish;
 
 pub use status::{Counts, Readings, Row, Status, Where};
-pub use wish::{OnLoss, Settings, UnknownWish, Use, Wish};
+pub use wish::{OnLoss, Precision, Settings, UnknownWish, Use, Wish};
 
 use super::conformance::{self, Case};
 use super::{Format, Loaded, Prepared, lower};
@@ -32,6 +32,8 @@ pub struct Work<'a> {
     pub sample: &'a [Tensor],
     /// The device gets every batch that it has room for.
     pub always: bool,
+    /// Only with inputs that are known to be of the model's kind, as golden cases have.
+    pub precision: Precision,
 }
 
 /// A model that runs on the device and on the CPU.
@@ -88,13 +90,22 @@ impl Device {
             let reason = self.status().reason();
             return Loaded { at: Where::Cpu { reason }, ..loaded };
         };
-        let taken = lower(format, bytes, loaded.model.as_ref())
-            .and_then(|lowered| device.place(&loaded.model, lowered, work))
-            .and_then(|taken| {
-                conformance::golden(taken.alone.as_ref(), cases)
-                    .map_err(|words| format!("on the device, golden.json: {words}"))?;
-                Ok(taken)
-            });
+        let place = |work: Work<'_>| {
+            let lowered = lower(format, bytes, loaded.model.as_ref())?;
+            let taken = device.place(&loaded.model, lowered, work)?;
+            if work.precision == Precision::Fp32 {
+                let golden = conformance::golden(taken.alone.as_ref(), cases);
+                golden.map_err(|words| format!("on the device, golden.json: {words}"))?;
+            }
+            Ok(taken)
+        };
+        let taken = match work.precision {
+            Precision::Fp32 => place(work),
+            wished if cases.is_empty() => {
+                Err(format!("device.precision = \"{}\" needs golden cases to be judged by", wished.name()))
+            }
+            _ => place(work),
+        };
         match taken {
             Ok(Taken { model, at, .. }) => Loaded { model, at, ..loaded },
             Err(reason) => Loaded { at: Where::Cpu { reason: Some(reason) }, ..loaded },

@@ -29,6 +29,38 @@ pub enum Use {
     Always,
 }
 
+/// What a model's networks are computed in on a GPU. Trees are exact always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    #[default]
+    Fp32,
+    /// Products of numbers with 10 bits behind the point, summed in FP32.
+    Tf32,
+    /// Products of numbers with 7 bits behind the point, summed in FP32.
+    Bf16,
+}
+
+impl Precision {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Tf32 => "tf32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// How far answers may lie from the CPU's, as the length of the difference over that of the answers:
+    /// some times what the rounding of one layer brings about.
+    pub fn tolerance(self) -> f64 {
+        match self {
+            Self::Fp32 => 1e-5,
+            Self::Tf32 => 5e-3,
+            Self::Bf16 => 3e-2,
+        }
+    }
+}
+
 /// `--gpu-lost`: what becomes of the process when its GPU is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnLoss {

@@ -20,23 +20,38 @@ pub struct Asked<'a> {
     pub span: Span,
     /// The default version, if none is named.
     pub version: Option<&'a str>,
+    /// In the shape of Evidently's runs: `/drift` alone has it.
+    pub evidently: bool,
 }
 
 impl<'a> Asked<'a> {
-    /// Reads `window=1h&version=3`, in any order.
+    /// Reads `window=1h&version=3&format=evidently`, in any order.
     pub fn read(query: Option<&'a str>) -> Result<Self, ApiError> {
-        let mut asked = Self { span: Span::Hour, version: None };
+        let mut asked = Self { span: Span::Hour, version: None, evidently: false };
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=').unwrap_or((pair, "")) {
                 ("window", name) => asked.span = span(name)?,
                 ("version", name) => asked.version = Some(name),
+                ("format", name) => asked.evidently = is_evidently(name)?,
                 (other, _) => {
-                    let words = format!("unknown parameter '{}': known are window, version", text::shorten(other, 40));
+                    let words =
+                        format!("unknown parameter '{}': known are window, version, format", text::shorten(other, 40));
                     return Err(ApiError::field("query", words));
                 }
             }
         }
         Ok(asked)
+    }
+}
+
+fn is_evidently(name: &str) -> Result<bool, ApiError> {
+    match name {
+        "json" => Ok(false),
+        "evidently" => Ok(true),
+        other => {
+            let words = format!("format: expected json or evidently, got '{}'", text::shorten(other, 40));
+            Err(ApiError::field("format", words))
+        }
     }
 }
 
@@ -49,7 +64,9 @@ fn span(name: &str) -> Result<Span, ApiError> {
 
 /// `GET /api/models/NAME/drift`
 pub async fn drift(registry: &Registry, model: &str, asked: Asked<'_>) -> Result<Reply, ApiError> {
-    Ok(json(StatusCode::OK, report_of(registry, model, asked).await?.to_json()))
+    let report = report_of(registry, model, asked).await?;
+    let shown = if asked.evidently { report.to_evidently().to_string() } else { report.to_json() };
+    Ok(json(StatusCode::OK, shown))
 }
 
 /// `GET /api/models/NAME/report.html`
@@ -119,8 +136,12 @@ mod tests {
     #[test]
     fn a_query_names_a_window_and_a_version() {
         let read = |query| Asked::read(query).map_err(|error| error.field);
-        assert_eq!(read(None), Ok(Asked { span: Span::Hour, version: None }));
-        assert_eq!(read(Some("version=3&window=5m")), Ok(Asked { span: Span::FiveMinutes, version: Some("3") }));
+        let plain = Asked { span: Span::Hour, version: None, evidently: false };
+        assert_eq!(read(None), Ok(plain));
+        let asked = Asked { span: Span::FiveMinutes, version: Some("3"), ..plain };
+        assert_eq!(read(Some("version=3&window=5m&format=json")), Ok(asked));
+        assert_eq!(read(Some("format=evidently")), Ok(Asked { evidently: true, ..plain }));
+        assert_eq!(read(Some("format=pdf")), Err(Some("format".into())));
         assert_eq!(read(Some("window=2h")), Err(Some("window".into())));
         assert_eq!(read(Some("windows=1h")), Err(Some("query".into())));
     }

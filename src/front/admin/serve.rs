@@ -107,7 +107,7 @@ impl Admin {
             Route::Model(name) => index::model_in_full(&*self.slot(name)?),
             Route::Events => serde_json::json!({"events": self.registry.events()}),
             Route::Process => about::page(&self.facts, self.started),
-            Route::OpenApi => openapi::admin(),
+            Route::OpenApi => openapi::admin(&self.registry.catalog()),
             Route::Docs => return Ok(self.docs()),
             Route::Control(..)
             | Route::Traffic(_)
@@ -133,7 +133,9 @@ impl Admin {
 
     /// Both ports' documents as a page.
     fn docs(&self) -> Reply {
-        let documents = [openapi::data(&self.registry.catalog()), openapi::admin()];
+        let catalog = self.registry.catalog();
+        let default = self.facts.settings.default_model.as_deref();
+        let documents = [openapi::data(&catalog, default), openapi::admin(&catalog)];
         let mut reply = Response::new(Full::new(Bytes::from(openapi::page(&documents))));
         reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         reply
@@ -178,6 +180,9 @@ fn find<'a>(method: &Method, path: &'a str) -> Option<Route<'a>> {
             Some((model, "rollback")) => Route::Change(Action::Rollback, model),
             Some((model, "canary")) => Route::Change(Action::Canary, model),
             Some((model, "experiment")) => Route::Experiment(model),
+            Some((model, below)) if below.starts_with("canary/") => {
+                Route::Change(Action::Steer(below.strip_prefix("canary/")?), model)
+            }
             Some((model, below)) => {
                 let alias = below.strip_prefix("aliases/").filter(|alias| !alias.is_empty() && !alias.contains('/'))?;
                 let drops = method == Method::DELETE;
@@ -209,7 +214,7 @@ fn unknown(path: &str) -> ApiError {
     let words = format!(
         "no such path: {path}. The admin port has /metrics, /livez, /readyz, /docs, /openapi.json, /api/models, /api/models/NAME, \
          /api/models/NAME/{{drift,report.html,traffic,experiment}}, POST /api/models/NAME/{{load,unload,reference,promote,\
-         rollback,canary}}, PUT and DELETE /api/models/NAME/aliases/ALIAS, /api/events, /api/process"
+         rollback,canary,canary/approve,canary/pause,canary/resume}}, PUT and DELETE /api/models/NAME/aliases/ALIAS, /api/events, /api/process"
     );
     ApiError { field: Some("path".into()), ..ApiError::new(Cause::NotFound, words) }
 }

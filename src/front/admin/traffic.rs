@@ -21,6 +21,8 @@ pub enum Action<'a> {
     Promote,
     Rollback,
     Canary,
+    /// What is to be done stands in the path; the body may be anything.
+    Steer(&'a str),
     PutAlias(&'a str),
     DropAlias(&'a str),
 }
@@ -87,6 +89,7 @@ fn read(action: Action<'_>, bytes: &[u8]) -> Result<Change, ApiError> {
             Change::Rollback
         }
         Action::Canary => Change::Canary(member(bytes, "action")?),
+        Action::Steer(action) => Change::Canary(action.to_owned()),
         Action::PutAlias(alias) => Change::Alias(alias.to_owned(), Some(member(bytes, "version")?)),
         Action::DropAlias(alias) => Change::Alias(alias.to_owned(), None),
     })

@@ -7,7 +7,7 @@ use crate::monitor::tap::record::{Head, drawn, texts};
 /// Rows that are counted at a time.
 const ROWS: usize = 256;
 /// Nanoseconds in the unit of the latency column.
-const SECOND: f64 = 1e9;
+pub const SECOND: f64 = 1e9;
 
 /// Some rows of numbers, column by column.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ impl Batch {
 }
 
 /// Whether a row is in the pane's sample: drawn at its level or a lower one, and deep enough.
-fn is_of(words: &[u64], pane: &Pane) -> bool {
+pub fn is_of(words: &[u64], pane: &Pane) -> bool {
     let (level, zeros) = words.first().map_or((u8::MAX, 0), |word| drawn(*word));
     level <= pane.level && zeros >= pane.level
 }

@@ -4,6 +4,7 @@
 //! DIRECTORY/MODEL/VERSION-DIGEST.recent, .hours     panes
 //!                               .own.json           the first rows, for columns that no reference knows
 //!                               .promoted.json      a window that was made the reference
+//!                               .rows.json          what was learnt of rows as a whole
 //! ```
 
 use super::baseline::is_blank;
@@ -12,17 +13,22 @@ use crate::monitor::handle::Subject;
 use crate::monitor::history::History;
 use crate::monitor::history::keep::{Keeper, Label, Named};
 use crate::monitor::reference::{self, Profile};
+use crate::monitor::rows;
 use crate::monitor::sketch::Shape;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What has not been written for longer than this is of no use to anybody: the last week is told from it.
 const OLDEST: Duration = Duration::from_secs(9 * 24 * 3600);
 /// Letters of the digest in a file's name.
 const DIGEST: usize = 12;
+/// How the names of files end: those that are written again with every pane, and those that are not.
+const PANES: [&str; 2] = ["recent", "hours"];
+const REFERENCES: [&str; 3] = ["own.json", "promoted.json", "rows.json"];
 
 /// Which reference a file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +54,18 @@ impl Files {
             forget_old(&folder);
             folder.join(format!("{}-{digest}", subject.version))
         });
-        Self { base, keeper: None, failing: false }
+        let files = Self { base, keeper: None, failing: false };
+        files.touch();
+        files
+    }
+
+    /// Marks the references as in use, though nothing is written to them: what is not in use for long is
+    /// removed.
+    pub fn touch(&self) {
+        let now = SystemTime::now();
+        for path in REFERENCES.iter().filter_map(|ending| self.path(ending)) {
+            let _ = fs::File::options().write(true).open(path).and_then(|file| file.set_modified(now));
+        }
     }
 
     /// The history as far as it is kept, on the shapes of the references.
@@ -103,6 +120,29 @@ impl Files {
         }
     }
 
+    /// What was learnt of whole rows. A file that makes no sense is set aside.
+    pub fn rows(&self) -> Option<rows::Kept> {
+        let path = self.path("rows.json")?;
+        let text = fs::read_to_string(&path).ok()?;
+        match serde_json::from_str(&text) {
+            Ok(kept) => Some(kept),
+            Err(error) => {
+                let moved = fs::rename(&path, path.with_extension("json.set-aside")).is_ok();
+                tracing::warn!(file = %path.display(), %error, moved, "what was learnt of rows is set aside");
+                None
+            }
+        }
+    }
+
+    pub fn keep_rows(&self, kept: &rows::Kept) {
+        let Some(path) = self.path("rows.json") else { return };
+        let text = serde_json::to_string(kept).map_err(|error| error.to_string());
+        let written = text.and_then(|text| write_whole(&path, text.as_bytes()).map_err(|error| error.to_string()));
+        if let Err(error) = written {
+            tracing::warn!(file = %path.display(), %error, "what was learnt of rows cannot be kept");
+        }
+    }
+
     /// Keeps a reference that was made of a window.
     pub fn keep_reference(&self, made: Made, profile: &Profile) {
         let Some(path) = self.reference_path(made) else { return };
@@ -112,10 +152,13 @@ impl Files {
     }
 
     fn reference_path(&self, made: Made) -> Option<PathBuf> {
-        let ending = match made {
+        self.path(match made {
             Made::Own => "own.json",
             Made::Promoted => "promoted.json",
-        };
+        })
+    }
+
+    fn path(&self, ending: &str) -> Option<PathBuf> {
         let mut name = self.base.as_ref()?.as_os_str().to_owned();
         name.push(".");
         name.push(ending);
@@ -143,7 +186,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     fs::rename(&aside, path)
 }
 
-/// Removes files of versions that have long gone.
+/// Removes files of versions that have long gone, references among them. Nothing that was not written
+/// here under such a name is touched, nor what was set aside: that is somebody's to look at.
 fn forget_old(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
@@ -152,10 +196,49 @@ fn forget_old(folder: &Path) {
             .and_then(|facts| facts.modified())
             .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > OLDEST));
         let path = entry.path();
-        // What was set aside is somebody's to look at.
-        let ours = path.extension().is_some_and(|ending| ending == "recent" || ending == "hours");
-        if old && ours {
+        if old && path.file_name().and_then(OsStr::to_str).is_some_and(is_ours) {
             let _ = fs::remove_file(&path);
         }
+    }
+}
+
+/// Whether a file is called as one of ours: `VERSION-DIGEST.ENDING`.
+fn is_ours(name: &str) -> bool {
+    let Some((base, ending)) = name.split_once('.') else { return false };
+    let digest = base.rsplit_once('-').map_or("", |(_, digest)| digest);
+    let is_digest = digest.len() == DIGEST && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest && PANES.iter().chain(&REFERENCES).any(|known| *known == ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_out_of_use_goes_and_nothing_of_anybody_else() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let long_ago = SystemTime::now() - 2 * OLDEST;
+        let old = |name: &str| {
+            let path = dir.path().join(name);
+            let file = fs::File::create(&path).expect("made");
+            file.set_modified(long_ago).expect("set");
+            path
+        };
+        let gone = ["1-0123456789ab.recent", "1-0123456789ab.own.json", "12-abcdefabcdef.promoted.json"].map(old);
+        let stays = [
+            "reference.json",
+            "1-0123456789ab.json",
+            "1-0123456789ab.own.json.set-aside",
+            "own.json",
+            "notes-2024.own.json",
+            "1-0123456789ab.own.json.new",
+        ]
+        .map(old);
+        let used = old("2-0123456789ab.promoted.json");
+        let files = Files { base: Some(dir.path().join("2-0123456789ab")), keeper: None, failing: false };
+        files.touch();
+        forget_old(dir.path());
+        assert!(gone.iter().all(|path| !path.exists()));
+        assert!(stays.iter().chain([&used]).all(|path| path.exists()), "{stays:?}");
     }
 }

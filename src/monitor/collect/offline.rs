@@ -180,6 +180,8 @@ impl Replicas {
             outcomes,
             previous,
             last_week,
+            rows: Vec::new(),
+            streams: Vec::new(),
         }
     }
 

@@ -29,7 +29,15 @@ impl Watched {
             let verdict = &self.opinions.last(*span)?.verdict;
             Some((*span, verdict.status, verdict.drifted))
         });
-        let scores = Scores { columns: scores.collect(), standings: standings.collect() };
+        let rule = &self.subject.settings.rule;
+        let rows = self.whole.iter().flat_map(|whole| whole.findings(Span::Hour, now, rule));
+        let streams = self.streams.facts().into_iter().map(|one| (one.column, one.detector.name(), one.changes));
+        let scores = Scores {
+            columns: scores.collect(),
+            rows: rows.filter_map(|finding| Some((finding.method, finding.effect?))).collect(),
+            streams: streams.collect(),
+            standings: standings.collect(),
+        };
         self.tap().scores.store(Arc::new(scores));
     }
 }

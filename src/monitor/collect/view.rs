@@ -8,6 +8,7 @@ use crate::monitor::drift::quality::Floors;
 use crate::monitor::drift::{Compared, Outcome, Rule, Verdict};
 use crate::monitor::history::{Detail, History, Span, Window};
 use crate::monitor::report::{Material, ModelFacts, ReferenceFacts, Report};
+use crate::monitor::rows;
 use crate::monitor::tap::sample;
 use std::time::SystemTime;
 
@@ -33,6 +34,9 @@ pub struct View {
     pub previous: Option<Vec<Option<Compared>>>,
     /// The last hour that closed, compared with the same hour a week ago, in 20 bins a column.
     pub last_week: Option<Vec<Option<Compared>>>,
+    /// Rows as a whole, and detectors on single columns, where these are on.
+    pub rows: Vec<rows::Finding>,
+    pub streams: Vec<rows::StreamFacts>,
     /// The share of rows that is taken now.
     pub sampling: f64,
     /// What is to be told of the files.
@@ -60,6 +64,8 @@ impl View {
             closed: self.judged.as_ref().map(|judged| (&judged.verdict, judged.start_ms, judged.end_ms)),
             previous: self.previous.as_deref(),
             last_week: self.last_week.as_deref(),
+            rows: &self.rows,
+            streams: &self.streams,
             floors: &Floors::default(),
             warnings: self.baseline.notes.iter().chain(&self.notes).cloned().collect(),
             now: SystemTime::now(),
@@ -72,14 +78,15 @@ impl Watched {
     pub fn view(&mut self, span: Span, now: u64) -> View {
         let window = self.lately(span, now);
         let outcomes = outcomes(&self.baseline, &window, self.opinions.overdispersion(span));
-        let alone = alone(&self.subject.settings.rule, &self.baseline, &outcomes);
+        let rule = &self.subject.settings.rule;
+        let alone = alone(rule, &self.baseline, &outcomes);
         let (previous, last_week) = before(&self.history, span);
         View {
             model: self.subject.model.clone(),
             version: self.subject.version.clone(),
             digest: self.subject.digest.clone(),
             span,
-            rule: self.subject.settings.rule.clone(),
+            rule: rule.clone(),
             columns: self.columns.clone(),
             baseline: self.baseline.clone(),
             window,
@@ -88,6 +95,8 @@ impl Watched {
             judged: self.opinions.last(span).cloned(),
             previous,
             last_week,
+            rows: self.whole.iter().flat_map(|whole| whole.findings(span, now, rule)).collect(),
+            streams: self.streams.facts(),
             sampling: 1.0 / sample::weight(self.tap().level()),
             notes: self.notes.clone(),
         }

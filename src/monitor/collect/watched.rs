@@ -1,15 +1,16 @@
 //! One version under watch.
 
 use super::baseline::Baseline;
-use super::batch::Batch;
+use super::batch::{self, Batch};
 use super::kept::{Files, Made, to_reshape};
 use super::opinion::Opinions;
 use super::rate::{Change, Rate};
 use crate::monitor::handle::Subject;
 use crate::monitor::history::{Detail, History, Pane, Span, Window};
 use crate::monitor::reference::Profile;
-use crate::monitor::tap::Tap;
-use crate::monitor::tap::record::Head;
+use crate::monitor::rows::{Streams, Whole};
+use crate::monitor::tap::record::{Head, drawn};
+use crate::monitor::tap::{Tap, sample};
 use crate::monitor::{Column, Kind, Role};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +21,10 @@ const LATENCY: &str = "latency";
 /// Above this many sampled rows per second only one row in eight feeds the costly sketches.
 const RICH_ROWS: f64 = 500.0;
 const RICH_LEVEL: u8 = 3;
+/// Rows per second, about, that are looked at as a whole.
+const WHOLE_ROWS: f64 = 100.0;
+/// How often references are marked as in use.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A pane that lost more than this share of its sample says so.
 const MOST_LOST: f64 = 0.01;
 
@@ -42,6 +47,10 @@ pub struct Watched {
     pub opinions: Opinions,
     pane: Option<Pane>,
     batch: Batch,
+    pub whole: Option<Whole>,
+    /// What deep rows are looked at as a whole, beside the pane's level.
+    whole_level: u8,
+    pub streams: Streams,
     counted: Counted,
     rate: Rate,
     /// The level to go on with when the pane closes.
@@ -49,6 +58,8 @@ pub struct Watched {
     /// A pane has closed.
     news: bool,
     pub born: Instant,
+    /// When its references were last marked as in use.
+    touched: Instant,
 }
 
 /// The tap's counters when the last pane was closed.
@@ -73,7 +84,13 @@ impl Watched {
         let (promoted, own) = (files.reference(Made::Promoted), files.reference(Made::Own));
         let profiles = [&promoted, &subject.reference, &own].into_iter().flatten().cloned().collect();
         let (baseline, shapes) = Baseline::new(profiles, &columns);
-        let (history, notes) = files.open(&subject, &columns, shapes);
+        let (history, mut notes) = files.open(&subject, &columns, shapes);
+        let (streams, told) = Streams::new(&subject.settings.streams, &columns);
+        notes.extend(told);
+        let mut whole = Whole::new(&subject.settings.rows, &columns);
+        if let Some((whole, kept)) = whole.as_mut().zip(files.rows()) {
+            whole.recall(kept);
+        }
         let opinions = Opinions::new(&subject.settings.rule);
         Self {
             batch: Batch::new(tap.stride()),
@@ -88,12 +105,16 @@ impl Watched {
             history,
             opinions,
             pane: None,
+            whole,
+            whole_level: 0,
+            streams,
             counted: Counted::default(),
             rate: Rate::default(),
             next_level: None,
             // What was kept is shown before anything new comes.
             news: true,
             born: Instant::now(),
+            touched: Instant::now(),
         }
     }
 
@@ -107,22 +128,39 @@ impl Watched {
 
     /// Whether nobody offers rows any more.
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.tap) == 1
+        self.tap.has_one_holder()
     }
 
     /// Counts the rows of a record.
     pub fn take(&mut self, head: Head, body: &[u64], now: u64) {
         if self.pane.is_none() {
+            self.whole_level = sample::level_for(self.rate.per_second(), WHOLE_ROWS);
             self.pane = Some(self.open(now));
         }
         if let Some(pane) = &mut self.pane {
             self.batch.add(head, body, pane);
         }
+        if self.whole.is_some() || !self.streams.is_empty() {
+            self.look_at_rows(head, body, now);
+        }
+    }
+
+    /// Rows one by one, for what is looked at beside counting.
+    fn look_at_rows(&mut self, head: Head, body: &[u64], now: u64) {
+        let (Some(pane), stride) = (&self.pane, self.tap.stride()) else { return };
+        let deep = self.whole_level.max(pane.level);
+        for words in body.chunks_exact(stride).take(usize::from(head.rows)).filter(|words| batch::is_of(words, pane)) {
+            let [how, columns @ ..] = words else { continue };
+            self.streams.take(columns, head.latency_ns as f64 / batch::SECOND, now);
+            if let Some(whole) = self.whole.as_mut().filter(|_| drawn(*how).1 >= deep) {
+                whole.take(columns, now);
+            }
+        }
     }
 
     fn open(&self, now: u64) -> Pane {
         let level = self.tap.level();
-        let sampled = self.rate.per_second() / crate::monitor::tap::sample::weight(level);
+        let sampled = self.rate.per_second() / sample::weight(level);
         let rich = if sampled > RICH_ROWS { RICH_LEVEL } else { 0 };
         Pane::new(now, level, rich, self.history.shapes())
     }
@@ -131,6 +169,10 @@ impl Watched {
     pub fn turn(&mut self, now: u64, length: Duration) {
         self.turn_pane(now, length);
         self.history.advance(now);
+        if self.touched.elapsed() >= DAY {
+            self.touched = Instant::now();
+            self.files.touch();
+        }
     }
 
     /// Whether a pane has closed since this was asked last.
@@ -168,6 +210,9 @@ impl Watched {
         }
         self.learn(now);
         self.files.save(&self.history);
+        if let Some(kept) = self.whole.as_ref().and_then(Whole::kept) {
+            self.files.keep_rows(&kept);
+        }
     }
 
     fn set_level(&mut self) {
@@ -204,6 +249,8 @@ impl Watched {
         if let Some(promoted) = promoted {
             self.files.keep_reference(Made::Promoted, &promoted);
             self.promoted = Some(promoted);
+            // What belongs together is learnt anew as well, from the rows that come now.
+            self.whole.iter_mut().for_each(Whole::begin_anew);
         }
         let profiles = [&self.promoted, &self.subject.reference, &self.own].into_iter().flatten().cloned().collect();
         let (baseline, shapes) = Baseline::new(profiles, &self.columns);

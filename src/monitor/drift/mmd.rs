@@ -104,7 +104,7 @@ impl Uniform {
 }
 
 /// Standard normal numbers from a seed, by Box and Muller.
-pub(super) fn normals(seed: u64) -> impl Iterator<Item = f64> {
+pub(in crate::monitor) fn normals(seed: u64) -> impl Iterator<Item = f64> {
     let mut chance = Uniform(seed);
     std::iter::repeat_with(move || (-2.0 * chance.draw().ln()).sqrt() * (2.0 * PI * chance.draw()).cos())
 }

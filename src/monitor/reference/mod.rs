@@ -27,19 +27,14 @@ pub use table::{Format, MOST_COLUMNS};
 use crate::monitor::column::{Column, Role};
 use std::path::Path;
 
-/// The names of a model's inputs in a profile or a Parquet file, in its order: what columns are called
+/// The names of a model's inputs in a profile or a file of data, in its order: what columns are called
 /// that the model does not name. Empty where the file does not tell, or cannot be read.
 pub fn input_names(path: &Path) -> Vec<String> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
         let inputs = |profile: Profile| profile.columns.into_iter().filter(|column| column.role == Role::Input);
         return read(path).map_or_else(|_| Vec::new(), |profile| inputs(profile).map(|column| column.name).collect());
     }
-    let mut names = table::Names::default();
-    match Format::of(path) {
-        // Without its values, which a Parquet file keeps apart.
-        Some(Format::Parquet) => table::scan(path, &mut names).map_or_else(|_| Vec::new(), |_| names.0),
-        _ => Vec::new(),
-    }
+    table::names(path).unwrap_or_default()
 }
 
 /// The reference in a file: a profile, or the data that one is made from.

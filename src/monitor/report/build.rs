@@ -11,6 +11,7 @@ use crate::monitor::drift::quality::{Floors, violations};
 use crate::monitor::drift::{Compared, Finding, Outcome, Status, Verdict};
 use crate::monitor::history::{Window, WindowColumn};
 use crate::monitor::reference::{Profile, SourceKind};
+use crate::monitor::rows;
 use std::time::{Duration, SystemTime};
 
 /// Quantiles that are told.
@@ -39,6 +40,8 @@ pub struct Material<'a> {
     /// Compared with the window before, and with the same hour a week ago.
     pub previous: Option<&'a [Option<Compared>]>,
     pub last_week: Option<&'a [Option<Compared>]>,
+    pub rows: &'a [rows::Finding],
+    pub streams: &'a [rows::StreamFacts],
     pub floors: &'a Floors,
     /// What else is to be told: columns without a reference, files set aside.
     pub warnings: Vec<String>,
@@ -97,6 +100,8 @@ impl Report {
             features,
             prediction: Prediction { status, columns: others },
             quality: found,
+            rows: material.rows.to_vec(),
+            streams: material.streams.iter().map(told).collect(),
             warnings: material.warnings.clone(),
         }
     }
@@ -128,6 +133,10 @@ fn time(ms: u64) -> String {
     // Times beyond the year 9999 cannot be written; nobody has any.
     let ms = ms.min(253_402_300_799_000);
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_millis(ms)).to_string()
+}
+
+fn told(facts: &rows::StreamFacts) -> rows::StreamFacts {
+    rows::StreamFacts { last_change: facts.last_ms.map(time), ..facts.clone() }
 }
 
 /// The verdict in words, then what matters most in the columns that made it.

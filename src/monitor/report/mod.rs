@@ -8,6 +8,7 @@
 //! picture from elsewhere.
 
 mod build;
+mod evidently;
 mod fold;
 mod html;
 mod known;

@@ -3,6 +3,7 @@
 
 use crate::monitor::column::{Kind, Role};
 use crate::monitor::drift::{Status, quality};
+use crate::monitor::rows;
 use serde::Serialize;
 
 /// The name and version of the JSON.
@@ -22,6 +23,10 @@ pub struct Report {
     pub features: Vec<ColumnReport>,
     pub prediction: Prediction,
     pub quality: Quality,
+    /// Rows as a whole, by method; empty where that is off. No part of the summary's verdict.
+    pub rows: Vec<rows::Finding>,
+    /// Detectors on single columns; empty where none are followed.
+    pub streams: Vec<rows::StreamFacts>,
     pub warnings: Vec<String>,
 }
 

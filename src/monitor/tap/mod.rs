@@ -5,6 +5,7 @@
 //! and pushes the whole into the ring of the thread. Neither waits, and neither allocates once a
 //! thread has done it a few times.
 
+mod last;
 pub mod layout;
 pub mod record;
 pub mod ring;
@@ -72,6 +73,11 @@ impl Tap {
 
     pub fn id(&self) -> u16 {
         self.id
+    }
+
+    /// Whether only one holder is left. All that others have sent is then in the rings.
+    pub(super) fn has_one_holder(self: &Arc<Self>) -> bool {
+        last::is_last(|| Arc::strong_count(self))
     }
 
     pub fn layout(&self) -> &Layout {

@@ -8,6 +8,10 @@ use crate::monitor::history::Span;
 #[derive(Clone, Debug, Default)]
 pub struct Scores {
     pub columns: Vec<ColumnScores>,
+    /// Rows as a whole, by method: how far they have moved in the main window.
+    pub rows: Vec<(&'static str, f64)>,
+    /// Changes that detectors have found: column, detector, how many.
+    pub streams: Vec<(String, &'static str, u64)>,
     /// Lengths that have been judged: how the model stands, and columns with an alarm.
     pub standings: Vec<(Span, Status, usize)>,
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 impl Tracked {
     pub(super) fn live_of_manifest(&mut self) -> Option<Arc<Live>> {
-        let plan = self.manifest.traffic.clone()?;
+        let plan = self.manifest.traffic.as_ref()?.without_canary()?;
         let before = self.own_live.take();
         if let Some(same) = before.as_ref().filter(|before| before.plan == plan) {
             return Some(same.clone());

@@ -10,6 +10,9 @@ use crate::registry::exposition::{labels, with};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+/// Where a feature's name stands: no column is called so, it is all of them.
+const WHOLE_ROWS: &str = "(rows)";
+
 /// A watched version, its tap, and what the collector has published of it.
 struct Watched<'a> {
     version: &'a Version,
@@ -28,6 +31,7 @@ pub fn expose(versions: &[Arc<Version>], series: usize, out: &mut Exposition) {
     let watched: Vec<_> = versions.iter().filter_map(|version| watched(version)).collect();
     samples(&watched, out);
     standings(&watched, out);
+    streams(&watched, out);
     columns(&watched, series, out);
 }
 
@@ -72,6 +76,16 @@ fn standings(watched: &[Watched<'_>], out: &mut Exposition) {
     }
 }
 
+fn streams(watched: &[Watched<'_>], out: &mut Exposition) {
+    out.family(names::STREAM_CHANGES.0, names::STREAM_CHANGES.1, Kind::Counter);
+    for one in watched {
+        for (column, detector, changes) in &one.scores.streams {
+            let more = [("feature", column.as_str()), ("detector", *detector)];
+            out.sample(names::STREAM_CHANGES.0, &with(labels(one.version), &more), *changes as f64);
+        }
+    }
+}
+
 /// Columns with an alarm come first, then predictions, then the model's order, as far as the budget goes.
 fn columns(watched: &[Watched<'_>], series: usize, out: &mut Exposition) {
     let mut shown: Vec<(&Watched<'_>, &ColumnScores)> =
@@ -91,6 +105,12 @@ fn columns(watched: &[Watched<'_>], series: usize, out: &mut Exposition) {
         for (statistic, value) in &column.statistics {
             let more = [("feature", column.name.as_str()), ("statistic", *statistic)];
             out.sample(names::DRIFT_SCORE.0, &with(labels(one.version), &more), *value);
+        }
+    }
+    for one in watched {
+        for (method, effect) in &one.scores.rows {
+            let more = [("feature", WHOLE_ROWS), ("statistic", *method)];
+            out.sample(names::DRIFT_SCORE.0, &with(labels(one.version), &more), *effect);
         }
     }
     out.family(names::MISSING.0, names::MISSING.1, Kind::Gauge);

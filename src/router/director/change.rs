@@ -182,7 +182,9 @@ impl View<'_> {
             Some(ramp) => ramp.before.clone(),
             None => before.cloned(),
         };
-        Ok(Some(Ramp { progress: Progress::new(self.now, slow_over), control, before }))
+        let awaiting = canary.is_confirmed_first();
+        let progress = Progress { awaiting, ..Progress::new(self.now, slow_over) };
+        Ok(Some(Ramp { progress, control, before }))
     }
 
     fn alias(&self, alias: &str, to: Option<&str>) -> Result<Next, ChangeError> {

@@ -5,12 +5,16 @@
 //! a crash at any point the old plan or the new one is in force, and what was refused left no trace.
 
 mod change;
+mod counts;
 mod file;
+mod gate;
 mod layers;
 mod ramp;
 mod run;
 mod state;
 mod store;
+mod webhook;
+mod wish;
 
 pub use change::{Change, ChangeError};
 

@@ -1,11 +1,12 @@
 //! Canaries at work: what was counted, what that means, and doing it.
 
 use super::change::{Change, Next, View};
+use super::gate::Phase;
 use super::run::{Desk, now};
-use super::state::Ramp;
+use super::state::{ModelState, Ramp};
 use crate::registry::{What, Who};
 use crate::traffic::Live;
-use crate::traffic::canary::{Counts, Verdict};
+use crate::traffic::canary::{Counts, Plan, Verdict, When};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -19,8 +20,34 @@ pub struct Running {
     kept: u64,
 }
 
+/// A ramp at one moment.
+pub struct Moment<'a> {
+    pub model: &'a str,
+    pub canary: &'a Plan,
+    pub ramp: &'a Ramp,
+    /// Of this step.
+    pub counts: Counts,
+    pub now: u64,
+}
+
+impl Moment<'_> {
+    /// Tells the step from all others.
+    pub fn about(&self) -> u64 {
+        self.ramp.progress.entered
+    }
+
+    fn phase(&self) -> Phase {
+        if self.ramp.progress.awaiting { Phase::Waiting } else { Phase::Progressing }
+    }
+}
+
+/// A model's canary with its plan.
+fn canary_of(state: &ModelState) -> Option<(&Ramp, &Plan)> {
+    Some((state.ramp.as_ref()?, state.desired.plan.as_ref()?.canary.as_ref()?))
+}
+
 impl Running {
-    fn at(live: Option<&Arc<Live>>) -> Self {
+    pub(super) fn at(live: Option<&Arc<Live>>) -> Self {
         Self { base: live.map(|live| live.tally.counts()).unwrap_or_default(), kept: now() }
     }
 }
@@ -40,7 +67,7 @@ impl Desk {
     }
 
     /// What was counted in the step, over all processes.
-    fn counted(&self, model: &str, ramp: &Ramp) -> Counts {
+    pub(super) fn counted(&self, model: &str, ramp: &Ramp) -> Counts {
         let seen = self.lives.get(model).map(|live| live.tally.counts()).unwrap_or_default();
         let base = self.ramps.get(model).map(|running| running.base).unwrap_or_default();
         ramp.progress.carried.plus(seen.minus(base))
@@ -57,19 +84,17 @@ impl Desk {
 
     fn run_ramp(&mut self, model: &str) {
         let state = self.model(model);
-        let (Some(ramp), Some(plan)) = (&state.ramp, &state.desired.plan) else { return };
-        let Some(canary) = &plan.canary else { return };
+        let Some((ramp, canary)) = canary_of(&state) else { return };
         let (counts, now) = (self.counted(model, ramp), now());
         let drift = self.lives.get(model).and_then(|live| live.tally.drift(1));
-        match ramp.progress.judge(canary, now, &counts, drift) {
+        let at = Moment { model, canary, ramp, counts, now };
+        let recalled = self.recalled(&at, at.phase()).map(Verdict::RollBack);
+        match recalled.unwrap_or_else(|| self.permitted(&at, ramp.progress.judge(canary, now, &counts, drift))) {
             Verdict::Hold(words) => self.hold(model, words, now, counts),
+            Verdict::Begin(words) => self.go_on(&at, &state, |ramp| ramp.progress.begin(now, words.clone()), &words),
             Verdict::Advance(words) => {
-                let mut next = state.clone();
-                if let Some(ramp) = &mut next.ramp {
-                    ramp.progress.advance(canary, now, &counts, words.clone());
-                }
-                next.tag += 1;
-                self.finish(model, Next { what: What::Canary, state: next }, words);
+                let advance = |ramp: &mut Ramp| ramp.progress.advance(canary, now, &counts, words.clone());
+                self.go_on(&at, &state, advance, &words);
             }
             Verdict::Promote(words) => self.end(model, &words, |view| {
                 let mut next = view.apply(&Change::Promote(canary.version.clone())).ok()?;
@@ -80,6 +105,50 @@ impl Desk {
         }
     }
 
+    /// What webhooks leave of a verdict. The word of a person, by `approve`, stands for theirs.
+    fn permitted(&mut self, at: &Moment<'_>, verdict: Verdict) -> Verdict {
+        let (when, phase) = match &verdict {
+            Verdict::Begin(_) => (When::ConfirmRollout, Phase::Waiting),
+            Verdict::Advance(_) => (When::ConfirmTrafficIncrease, Phase::Progressing),
+            Verdict::Promote(_) => (When::ConfirmPromotion, Phase::WaitingPromotion),
+            Verdict::Hold(_) | Verdict::RollBack(_) => return verdict,
+        };
+        if at.ramp.progress.approved {
+            return verdict;
+        }
+        self.confirmed(at, when, phase).map_or_else(Verdict::Hold, |()| verdict)
+    }
+
+    fn go_on(&mut self, at: &Moment<'_>, state: &ModelState, step: impl FnOnce(&mut Ramp), words: &str) {
+        let mut next = state.clone();
+        if let Some(ramp) = &mut next.ramp {
+            step(ramp);
+        }
+        next.tag += 1;
+        self.finish(at.model, Next { what: What::Canary, state: next }, words.to_owned());
+    }
+
+    /// Tells webhooks of a change that is in force: a ramp that has begun, gone on, or ended.
+    pub(super) fn tell_webhooks(&mut self, model: &str, states: [&ModelState; 2], what: What, counts: Counts) {
+        let [before, after] = states.map(canary_of);
+        let now = now();
+        match (before, after) {
+            (Some((was, _)), Some((is, _))) if was.progress.entered == is.progress.entered => {}
+            (_, Some((ramp, canary))) => {
+                let at = Moment { model, canary, ramp, counts: Counts::default(), now };
+                self.announce(&at, at.phase(), &ramp.progress.words);
+            }
+            (Some((ramp, canary)), None) => {
+                let promoted = what == What::Promote;
+                let phase = if promoted { Phase::Succeeded } else { Phase::Failed };
+                let words = states[1].last.as_deref().filter(|words| states[0].last.as_deref() != Some(*words));
+                let words = words.unwrap_or(if promoted { "promoted by request" } else { "ended by request" });
+                self.announce(&Moment { model, canary, ramp, counts, now }, phase, words);
+            }
+            (None, None) => {}
+        }
+    }
+
     /// Nothing to do: what was counted is written down now and then, so that a restart goes on here.
     fn hold(&mut self, model: &str, words: String, now: u64, counts: Counts) {
         let Some(ramp) = self.state.models.get_mut(model).and_then(|state| state.ramp.as_mut()) else { return };
@@ -87,11 +156,7 @@ impl Desk {
             tracing::info!(model, step = ramp.progress.step + 1, words, "the canary holds");
             (ramp.progress.words, ramp.progress.checked) = (words, now);
         }
-        let Some(running) = self.ramps.get_mut(model) else {
-            let running = Running::at(None);
-            self.ramps.insert(model.to_owned(), running);
-            return;
-        };
+        let Some(running) = self.ramps.get_mut(model) else { return };
         if now.saturating_sub(running.kept) >= KEEP_EVERY && ramp.progress.carried != counts {
             running.kept = now;
             self.keep_counts();
@@ -134,9 +199,9 @@ impl Desk {
     /// How a canary stands.
     pub(super) fn shown_ramp(&self, model: &str) -> Value {
         let state = self.model(model);
-        let (Some(ramp), Some(plan)) = (&state.ramp, &state.desired.plan) else { return Value::Null };
-        let Some(canary) = &plan.canary else { return Value::Null };
+        let Some((ramp, canary)) = canary_of(&state) else { return Value::Null };
         let counts = self.counted(model, ramp);
+        let webhooks = self.shown_webhooks(&Moment { model, canary, ramp, counts, now: now() });
         let drift = self.lives.get(model).and_then(|live| live.tally.drift(1));
         let progress = &ramp.progress;
         json!({
@@ -144,7 +209,7 @@ impl Desk {
             "control": ramp.control,
             "step": progress.step + 1,
             "steps": canary.steps.len(),
-            "weight": canary.weight(progress.step),
+            "weight": progress.weight(canary),
             "seconds": now().saturating_sub(progress.entered) as f64 / 1000.0,
             "requests": {"control": counts.requests[0], "canary": counts.requests[1]},
             "errors": {"control": counts.events[0][0], "canary": counts.events[0][1]},
@@ -155,6 +220,7 @@ impl Desk {
             "drift": drift,
             "paused": progress.paused,
             "approved": progress.approved,
+            "webhooks": webhooks,
             "words": progress.words,
         })
     }

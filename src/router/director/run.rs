@@ -1,10 +1,13 @@
 //! The thread: changes, the file, canaries, one after the other.
 
 use super::change::{Change, ChangeError, Next, View};
+use super::counts::Past;
 use super::file::Watched;
+use super::gate::Asked;
 use super::ramp::Running;
 use super::state::{ModelState, State};
 use super::store::Store;
+use super::webhook::Caller;
 use super::{Changed, Message, Settings, Terms, layers};
 use crate::registry::{Directive, Event, Registry, Side, Slot, VersionNumber, What, Who};
 use crate::text;
@@ -23,6 +26,7 @@ pub struct Start {
     state: State,
     file: Option<Watched>,
     lives: BTreeMap<String, Arc<Live>>,
+    past: Past,
 }
 
 impl Start {
@@ -36,12 +40,14 @@ impl Start {
                 None => return Err(file.problem.clone().unwrap_or_else(|| "the file of plans is empty".into())),
             },
         };
-        let mut lives = BTreeMap::new();
+        let (mut lives, mut past) = (BTreeMap::new(), Past::read(store));
         for (name, model) in &state.models {
             let live = live(name, model, None).map_err(|fault| format!("models.{name}.traffic.{fault}"))?;
-            lives.extend(live.map(|live| (name.clone(), live)));
+            let Some(live) = live else { continue };
+            past.hand(name, &live);
+            lives.insert(name.clone(), live);
         }
-        Ok(Self { state, file, lives })
+        Ok(Self { state, file, lives, past })
     }
 
     pub fn directives(&self) -> BTreeMap<String, Directive> {
@@ -55,7 +61,7 @@ fn live(name: &str, model: &ModelState, before: Option<&Live>) -> Result<Option<
     let Some(plan) = &model.desired.plan else { return Ok(None) };
     let stage = model.ramp.as_ref().zip(plan.canary.as_ref()).map(|(ramp, canary)| Stage {
         control: ramp.control.clone(),
-        weight: canary.weight(ramp.progress.step),
+        weight: ramp.progress.weight(canary),
         slow_over: ramp.progress.slow_over.map(Duration::from_nanos),
     });
     Live::new(name, plan.clone(), stage, before).map(Arc::new).map(Some)
@@ -75,23 +81,36 @@ pub struct Desk {
     file: Option<Watched>,
     pub(super) lives: BTreeMap<String, Arc<Live>>,
     pub(super) ramps: BTreeMap<String, Running>,
+    /// What is known of the webhooks of canaries.
+    pub(super) gates: BTreeMap<String, Asked>,
+    pub(super) caller: Caller,
+    /// Why canaries of `model.toml` are not begun, by model.
+    pub(super) wishes: BTreeMap<String, String>,
     /// Versions that a change waits for.
     staged: BTreeMap<String, BTreeSet<VersionNumber>>,
-    store: Store,
+    pub(super) store: Store,
+    pub(super) past: Past,
     pub(super) registry: Arc<Registry>,
 }
 
 impl Desk {
     pub fn new(start: Start, store: Store, registry: Arc<Registry>) -> Self {
-        let Start { state, file, lives } = start;
-        Self { state, file, lives, ramps: BTreeMap::new(), staged: BTreeMap::new(), store, registry }
+        let Start { state, file, lives, past } = start;
+        let goes_on = state.models.iter().filter(|(_, model)| model.ramp.is_some());
+        let ramps = goes_on.map(|(name, _)| (name.clone(), Running::at(lives.get(name)))).collect();
+        let (gates, wishes, staged, caller) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), Caller::new());
+        Self { state, file, lives, ramps, gates, caller, wishes, staged, store, past, registry }
     }
 
     pub(super) fn work(mut self, stopped: &Receiver<()>, asked: &Receiver<Message>) {
-        let ticks = tick(TICK);
+        let (ticks, told) = (tick(TICK), self.caller.told.clone());
         loop {
             select! {
-                recv(stopped) -> _ => return self.keep_counts(),
+                recv(told) -> told => told.into_iter().for_each(|told| self.hear(told)),
+                recv(stopped) -> _ => {
+                    self.keep_counts();
+                    return self.write_counts();
+                }
                 recv(asked) -> message => match message {
                     Ok(message) => self.obey(message),
                     Err(_) => return,
@@ -99,7 +118,10 @@ impl Desk {
                 recv(ticks) -> _ => {
                     self.follow_file();
                     self.cool();
+                    self.recall();
+                    self.take_wishes();
                     self.run_ramps();
+                    self.write_counts_when_due();
                 }
             }
         }
@@ -112,11 +134,26 @@ impl Desk {
             }
             Message::Show { model, answer } => drop(answer.send(self.show(&model))),
             Message::Stage { model, versions, answer } => {
-                self.staged.insert(model.clone(), versions);
-                self.direct(&model);
+                self.stage(&model, versions);
                 let _ = answer.send(());
             }
         }
+    }
+
+    /// Has versions loaded that a change waits for.
+    pub(super) fn stage(&mut self, model: &str, versions: BTreeSet<VersionNumber>) {
+        if self.staged.get(model) != Some(&versions) {
+            self.staged.insert(model.to_owned(), versions);
+            self.direct(model);
+        }
+    }
+
+    pub(super) fn unstage(&mut self, model: &str) {
+        self.staged.remove(model);
+    }
+
+    pub(super) fn is_directed_by_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// A model's place in the catalog.
@@ -155,7 +192,7 @@ impl Desk {
             live(model, &next.state, None)?;
             return Ok(changed(before.tag));
         }
-        self.staged.remove(model);
+        self.unstage(model);
         let tag = next.state.tag;
         self.put(model, next, Who::Api, None)?;
         Ok(changed(tag))
@@ -164,6 +201,7 @@ impl Desk {
     /// Puts a worked-out change into force: on disk first, then for the requests, then in the log.
     pub(super) fn put(&mut self, model: &str, next: Next, who: Who, note: Option<String>) -> Result<(), ChangeError> {
         let before = self.model(model);
+        let counts = before.ramp.as_ref().map(|ramp| self.counted(model, ramp)).unwrap_or_default();
         let live = live(model, &next.state, self.lives.get(model).map(AsRef::as_ref))?;
         let mut state = self.state.clone();
         state.models.insert(model.to_owned(), next.state.clone());
@@ -175,6 +213,7 @@ impl Desk {
         }
         self.begin_ramp(model, before.ramp.as_ref());
         self.direct(model);
+        self.tell_webhooks(model, [&before, &next.state], next.what, counts);
         let sides = [&before, &next.state].map(|state| Some(Side::Traffic(state.desired.document())));
         let [before, after] = sides;
         let event = Event { note, ..Event::now(who, next.what, model, before, after) };
@@ -279,7 +318,7 @@ impl Desk {
             "last_canary": state.last,
             "warm": state.warm.keys().map(ToString::to_string).collect::<Vec<_>>(),
             "changes_to_go_back": state.history.len(),
-            "problem": self.file.as_ref().and_then(|file| file.problem.clone()),
+            "problem": self.file.as_ref().and_then(|file| file.problem.as_ref()).or_else(|| self.wishes.get(model)),
         });
         Ok((state.tag, shown))
     }

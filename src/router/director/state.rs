@@ -45,6 +45,8 @@ pub struct ModelState {
     pub warm: BTreeMap<VersionNumber, u64>,
     /// How the last ramp ended.
     pub last: Option<String>,
+    /// The canary of `model.toml` that was begun last.
+    pub adopted: Option<String>,
 }
 
 impl ModelState {
@@ -54,7 +56,7 @@ impl ModelState {
         history.push(self.desired.clone());
         let surplus = history.len().saturating_sub(MOST_HISTORY);
         history.drain(..surplus);
-        Self { desired, ramp, tag: self.tag + 1, history, warm: self.warm.clone(), last: self.last.clone() }
+        Self { desired, ramp, tag: self.tag + 1, history, ..self.clone() }
     }
 }
 
@@ -91,6 +93,8 @@ struct StoredModel {
     warm: BTreeMap<u64, u64>,
     #[serde(default)]
     last: Option<String>,
+    #[serde(default)]
+    adopted: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -151,6 +155,7 @@ impl StoredModel {
             history: model.history.iter().map(StoredDesired::of).collect(),
             warm: model.warm.iter().map(|(version, until)| (version.0, *until)).collect(),
             last: model.last.clone(),
+            adopted: model.adopted.clone(),
         }
     }
 
@@ -165,6 +170,7 @@ impl StoredModel {
             history: self.history.into_iter().map(StoredDesired::read).collect::<Result<_, _>>()?,
             warm: self.warm.into_iter().map(|(version, until)| (VersionNumber(version), until)).collect(),
             last: self.last,
+            adopted: self.adopted,
         })
     }
 }

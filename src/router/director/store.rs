@@ -1,4 +1,4 @@
-//! The state directory: one file that is always whole, and a log that only grows.
+//! The state directory: files that are always whole, and a log that only grows.
 
 use super::state::State;
 use crate::registry::Event;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 const STATE: &str = "traffic.json";
 const AUDIT: &str = "audit.jsonl";
+const COUNTS: &str = "experiments.json";
 
 /// Where state is kept; without a directory it ends with the process.
 pub struct Store {
@@ -51,6 +52,33 @@ impl Store {
         let text = state.to_text()?;
         replace(directory, &directory.join(STATE), text.as_bytes())
             .map_err(|error| format!("{}: {error}", directory.join(STATE).display()))
+    }
+
+    /// The text of the counts of experiments, if any were written.
+    pub fn read_counts(&self) -> Result<Option<String>, String> {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        let path = directory.join(COUNTS);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// Gives what cannot be read as counts a name of its own, so that it is not written over; answers
+    /// that name.
+    pub fn set_counts_aside(&self) -> Result<PathBuf, String> {
+        let directory = self.directory.as_deref().unwrap_or(Path::new("."));
+        let path = directory.join(COUNTS);
+        let free = (0..).map(|n| directory.join(format!("{COUNTS}.set-aside-{n}"))).find(|to| !to.exists());
+        let to = free.unwrap_or_else(|| path.with_extension("set-aside"));
+        fs::rename(&path, &to).map(|()| to).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    pub fn write_counts(&self, text: &str) -> Result<(), String> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        let path = directory.join(COUNTS);
+        replace(directory, &path, text.as_bytes()).map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// Adds a line to the log.

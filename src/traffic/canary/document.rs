@@ -1,12 +1,13 @@
 //! A canary's part of the document.
 
-use super::{Plan, Step};
+use super::{Plan, Step, Webhook, webhook};
 use crate::traffic::Fault;
 use crate::traffic::document::{Members, steps};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const MEMBERS: &[&str] = &["version", "steps", "check_every", "slo", "alpha", "max_drift", "bake", "max_hold"];
+const MEMBERS: &[&str] =
+    &["version", "steps", "check_every", "slo", "alpha", "max_drift", "bake", "max_hold", "webhooks"];
 /// A check costs little, but not nothing.
 const SHORTEST_CHECK: Duration = Duration::from_millis(10);
 
@@ -39,6 +40,7 @@ impl Plan {
             max_drift,
             bake: canary.duration("bake")?.unwrap_or(plain.bake),
             max_hold: canary.duration("max_hold")?,
+            webhooks: webhook::read(&canary)?,
         }))
     }
 
@@ -53,6 +55,7 @@ impl Plan {
             "max_drift": self.max_drift,
             "bake": time(self.bake),
             "max_hold": self.max_hold.map(time),
+            "webhooks": self.webhooks.iter().map(Webhook::document).collect::<Vec<_>>(),
         })
     }
 }

@@ -54,6 +54,9 @@ pub struct Progress {
     /// Nothing moves until it is resumed.
     #[serde(default)]
     pub paused: bool,
+    /// It has no traffic yet: somebody is to let it in.
+    #[serde(default)]
+    pub awaiting: bool,
     /// Nanoseconds beyond which an answer is slow.
     pub slow_over: Option<u64>,
     /// Why it is where it is.
@@ -64,6 +67,8 @@ pub struct Progress {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     Hold(String),
+    /// Let it in: it has had no traffic yet.
+    Begin(String),
     Advance(String),
     Promote(String),
     RollBack(String),
@@ -79,9 +84,20 @@ impl Progress {
             evidence: [0.0; 3],
             approved: false,
             paused: false,
+            awaiting: false,
             slow_over,
             words: "started".into(),
         }
+    }
+
+    /// The canary's weight now, in basis points.
+    pub fn weight(&self, plan: &Plan) -> u32 {
+        if self.awaiting { 0 } else { plan.weight(self.step) }
+    }
+
+    /// Lets the canary in: its first step begins now.
+    pub fn begin(&mut self, now: u64, words: String) {
+        *self = Self { words, ..Self::new(now, self.slow_over) };
     }
 
     /// The logarithm of a guard's e-value with what was counted in this step.
@@ -94,6 +110,10 @@ impl Progress {
     /// Looks at everything. `counts` are of this step, what was carried over included; `drift` is the
     /// shift of the predictions against the control's.
     pub fn judge(&self, plan: &Plan, now: u64, counts: &Counts, drift: Option<f64>) -> Verdict {
+        if self.awaiting {
+            let words = "let in".to_owned();
+            return if self.paused { Verdict::Hold("paused".to_owned()) } else { Verdict::Begin(words) };
+        }
         if let Some(words) = self.harm(plan, counts).or_else(|| drifted(plan, counts, drift)) {
             return Verdict::RollBack(words);
         }

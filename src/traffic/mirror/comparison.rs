@@ -2,6 +2,7 @@
 
 use crate::traffic::stat::{half_width, wilson};
 use crate::traffic::tally::{CELLS, Moments, cell, shift};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,13 +22,14 @@ pub struct Row {
     pub score: Option<f64>,
 }
 
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Example {
     difference: f64,
     shown: Value,
 }
 
 /// What was compared so far. The first of two is always the version that answered.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     requests: u64,
     rows: u64,
@@ -35,7 +37,7 @@ pub struct Comparison {
     agreed: u64,
     names: Vec<String>,
     /// A row per class of the first, in it the counts of the second's.
-    confusion: Vec<[u64; CLASSES + 1]>,
+    confusion: Vec<Vec<u64>>,
     decided: u64,
     flips: u64,
     signed: Moments,
@@ -78,7 +80,7 @@ impl Comparison {
         self.agreed += u64::from(a == b);
         let (a, b) = (self.class(a), self.class(b));
         if self.confusion.is_empty() {
-            self.confusion = vec![[0; CLASSES + 1]; CLASSES + 1];
+            self.confusion = vec![vec![0; CLASSES + 1]; CLASSES + 1];
         }
         self.confusion[a][b] += 1;
     }
@@ -147,6 +149,19 @@ impl Comparison {
 
     pub fn requests(&self) -> u64 {
         self.requests
+    }
+
+    /// Whether one that was read from a file has the lengths that are counted into.
+    pub fn is_sound(&self) -> bool {
+        let fits = |length: usize, whole: usize| length == 0 || length == whole;
+        self.names.len() <= CLASSES
+            && fits(self.confusion.len(), CLASSES + 1)
+            && self.confusion.iter().all(|row| row.len() == CLASSES + 1)
+            && fits(self.steps.len(), STEPS)
+            && self.cells.iter().all(|cells| fits(cells.len(), CELLS))
+            && self.examples.len() <= EXAMPLES
+            && self.agreed <= self.classified
+            && self.flips <= self.decided
     }
 
     /// All of it, for the report.

@@ -20,6 +20,16 @@ pub struct Seen {
     pub sum: f64,
 }
 
+impl Seen {
+    /// Adds what was seen of the same unit elsewhere.
+    fn add(&mut self, other: &Self) {
+        self.moved |= other.moved || self.arm != other.arm;
+        self.erred |= other.erred;
+        self.scores = self.scores.saturating_add(other.scores);
+        self.sum += other.sum;
+    }
+}
+
 /// The keys are hashes already.
 #[derive(Default)]
 pub struct AsItIs(u64);
@@ -84,13 +94,34 @@ impl Units {
             seen.scores = seen.scores.saturating_add(1);
             seen.sum += score;
         }
-        if self.map.len() > self.most {
-            self.below /= 2;
-            let below = self.below;
-            self.map.retain(|unit, _| place(*unit) <= below);
+        self.thin();
+    }
+
+    /// Lets a half of the units go where there are too many.
+    fn thin(&mut self) {
+        while self.map.len() > self.most {
+            self.keep_below(self.below / 2);
             // A half of the new ones has been let go with the rest.
             self.fresh.iter_mut().for_each(|count| *count = 0);
         }
+    }
+
+    fn keep_below(&mut self, below: u32) {
+        self.below = self.below.min(below);
+        let below = self.below;
+        self.map.retain(|unit, _| place(*unit) <= below);
+    }
+
+    /// Takes in what an earlier process has seen.
+    pub fn recall(&mut self, kept: &Kept) {
+        self.keep_below((kept.part * f64::from(u32::MAX)).round() as u32);
+        let below = self.below;
+        for (unit, before) in kept.units.iter().filter(|(unit, _)| place(*unit) <= below) {
+            let seen = self.map.entry(*unit).or_insert(Seen { arm: before.arm, ..Seen::default() });
+            seen.add(before);
+        }
+        self.fresh.iter_mut().zip(&kept.fresh).for_each(|(count, before)| *count += before);
+        self.thin();
     }
 
     pub fn begin_ratio(&mut self) {
@@ -115,11 +146,7 @@ impl Kept {
         let below = (part * f64::from(u32::MAX)) as u32;
         let mut map: HashMap<u64, Seen> = self.units.into_iter().collect();
         for (unit, seen) in &other.units {
-            let both = map.entry(*unit).or_insert(Seen { arm: seen.arm, ..Seen::default() });
-            both.moved |= seen.moved || both.arm != seen.arm;
-            both.erred |= seen.erred;
-            both.scores = both.scores.saturating_add(seen.scores);
-            both.sum += seen.sum;
+            map.entry(*unit).or_insert(Seen { arm: seen.arm, ..Seen::default() }).add(seen);
         }
         self.units = map.into_iter().filter(|(unit, _)| place(*unit) <= below).collect();
         self.fresh.resize(self.fresh.len().max(other.fresh.len()), 0);

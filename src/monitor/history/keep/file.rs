@@ -286,10 +286,12 @@ pub(super) fn piled(bytes: &[u8], times: usize) -> Vec<u8> {
 }
 
 /// Gives damaged bytes the digest that makes them pass for whole: what is behind the digest is tried.
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) fn seal(bytes: &mut [u8]) {
-    let mut preamble: Preamble = bytemuck::pod_read_unaligned(&bytes[..BODY]);
-    preamble.length = bytes.len() as u64;
+    let Some(first) = bytes.get(..BODY) else { return };
+    let read: Preamble = bytemuck::pod_read_unaligned(first);
+    let length = bytes.len() as u64;
+    let mut preamble = Preamble { magic: MAGIC, order: ORDER, layout: LAYOUT, length, ..read };
     preamble.digest = digest(bytes, &preamble);
     bytes[..BODY].copy_from_slice(bytemuck::bytes_of(&preamble));
 }

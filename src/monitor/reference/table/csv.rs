@@ -16,10 +16,19 @@ const ROWS_PER_WORD: u64 = 4096;
 const HEAD_BYTES: u64 = 1 << 16;
 
 pub fn scan(path: &Path, tabs: bool, packed: bool, sink: &mut dyn Sink) -> Result<u64, Fault> {
+    open(path, tabs, packed)?.scan(sink)
+}
+
+/// Hands in the names of the columns, and no values.
+pub fn header(path: &Path, tabs: bool, packed: bool, sink: &mut dyn Sink) -> Result<(), Fault> {
+    open(path, tabs, packed)?.read_header(sink)
+}
+
+fn open(path: &Path, tabs: bool, packed: bool) -> Result<Table, Fault> {
     let delimiter = if tabs { b'\t' } else { delimiter(Input::open(path, packed)?)? };
     let input = Input::open(path, packed)?;
     let reader = ReaderBuilder::new().flexible(true).delimiter(delimiter).buffer_capacity(1 << 16).from_reader(input);
-    Table { reader, names: Vec::new(), columns: Vec::new() }.scan(sink)
+    Ok(Table { reader, names: Vec::new(), columns: Vec::new() })
 }
 
 /// The character between fields: that of ` , ; | ` and tab which the first line has most of.

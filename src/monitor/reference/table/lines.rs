@@ -42,6 +42,20 @@ pub fn scan(path: &Path, packed: bool, sink: &mut dyn Sink) -> Result<u64, Fault
     Ok(rows)
 }
 
+/// Hands in the names of the first row, and no values.
+pub fn first(path: &Path, packed: bool, sink: &mut dyn Sink) -> Result<(), Fault> {
+    let mut reader = BufReader::with_capacity(1 << 16, Input::open(path, packed)?);
+    let mut bytes = Vec::new();
+    // Empty lines in front are no rows.
+    while bytes.iter().all(u8::is_ascii_whitespace) {
+        bytes.clear();
+        if reader.read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(());
+        }
+    }
+    Names::default().read_row(&bytes, 1, sink).map_err(|error| error.on_line(1))
+}
+
 /// The names seen up to now.
 #[derive(Default)]
 struct Names(HashMap<String, Name>);

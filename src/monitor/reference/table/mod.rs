@@ -93,6 +93,20 @@ pub fn scan(path: &Path, sink: &mut dyn Sink) -> Result<u64, Fault> {
     }
 }
 
+/// The names of a file's columns in its order, without its values: the header of a CSV, the members of the
+/// first of JSON lines.
+pub fn names(path: &Path) -> Result<Vec<String>, Fault> {
+    let mut names = Names::default();
+    match Format::of(path) {
+        Some(Format::Csv { tabs, packed }) => csv::header(path, tabs, packed, &mut names)?,
+        Some(Format::Lines { packed }) => lines::first(path, packed, &mut names)?,
+        // It keeps names and values apart.
+        Some(Format::Parquet) => drop(parquet::scan(path, &mut names)?),
+        None => {}
+    }
+    Ok(names.0)
+}
+
 /// A name fit for a column, or why it is none. `at` counts from 0.
 fn checked_name(bytes: &[u8], at: usize) -> Result<&str, Fault> {
     let place = || format!("name of column {}", at + 1);

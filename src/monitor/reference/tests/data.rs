@@ -2,7 +2,7 @@
 
 use super::{built, built_by, categorical, numeric, sample};
 use crate::monitor::column::{Column, Kind, Role};
-use crate::monitor::reference::{Choice, open};
+use crate::monitor::reference::{Choice, input_names, open};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
@@ -31,6 +31,32 @@ fn csv_tells_kinds_and_nulls() {
     assert_eq!((active.values.join(" "), active.null), ("True False".into(), 1));
     let score = numeric(&profile, "score");
     assert_eq!((score.finite, score.nan, score.pos_inf, score.neg_inf, score.null, score.zero), (2, 1, 1, 1, 0, 1));
+}
+
+#[test]
+fn columns_are_named_by_data_of_every_kind() {
+    let names = |name: &str, bytes: &[u8]| input_names(&sample(name, bytes).path);
+    let wanted = ["age", "plan", "active", "score"];
+    assert_eq!(names("reference.csv", PEOPLE.as_bytes()), wanted);
+    assert_eq!(names("reference.csv", PEOPLE.replace(',', ";").as_bytes()), wanted);
+    assert_eq!(names("reference.tsv", PEOPLE.replace(',', "\t").as_bytes()), wanted);
+    let lines = "\n{\"age\": 1, \"plan\": {\"a\": [1]}, \"active\": true, \"score\": null}\n{\"other\": 2}\nno JSON";
+    assert_eq!(names("reference.jsonl", lines.as_bytes()), wanted, "the first row tells them");
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(lines.as_bytes()).expect("packed");
+    assert_eq!(names("reference.jsonl.gz", &packed.finish().expect("packed")), wanted);
+    for (name, bytes) in [
+        ("reference.csv", &b""[..]),
+        ("reference.csv", b"1,2,3\n"),
+        ("reference.csv", b"a,a\n"),
+        ("reference.jsonl", b"\n \n"),
+        ("reference.jsonl", b"[1]"),
+        ("reference.parquet", b"PAR1"),
+        ("reference.json", b"{}"),
+        ("reference.txt", b"a,b"),
+    ] {
+        assert_eq!(names(name, bytes), Vec::<String>::new(), "{name}");
+    }
 }
 
 #[test]

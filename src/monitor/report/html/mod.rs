@@ -2,6 +2,7 @@
 
 mod chart;
 mod column;
+mod rows;
 mod style;
 mod table;
 mod words;
@@ -32,6 +33,8 @@ pub fn html(report: &Report) -> String {
                     (warnings(report))
                     (violations(report))
                     (table::tables(report))
+                    (rows::rows(report))
+                    (rows::streams(report))
                     h2 { "Columns in detail" }
                     p.quiet { "Pictures: hatched is the reference, the line (or full column) is this window; equal areas are equal shares." }
                     @for (at, one) in report.columns().enumerate() { (column::details(at, one)) }

@@ -11,6 +11,7 @@ use crate::monitor::drift::{
 };
 use crate::monitor::history::{Detail, History, Pane, Span, Window, WindowColumn};
 use crate::monitor::reference::Profile;
+use crate::monitor::rows::{self, Detector, StreamFacts};
 use crate::monitor::sketch::{Dictionary, Edges, Shape, Summary};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -88,6 +89,21 @@ fn compare(reference: &Known, current: &Known, column: &WindowColumn) -> Option<
     }
 }
 
+/// What principal components say of a window.
+fn rows_found() -> rows::Finding {
+    rows::Finding {
+        method: "pca",
+        status: Status::Warning,
+        columns: 3,
+        n_ref: 4000,
+        n_cur: 1000,
+        effect: Some(0.9),
+        p: Some(1e-9),
+        threshold: 0.2,
+        reason: "the error of 2 components has moved".into(),
+    }
+}
+
 /// A report of `count` columns, of which some have drifted.
 fn report(count: usize, drifted: &[usize]) -> Report {
     named_report(columns(count), drifted)
@@ -121,6 +137,15 @@ fn named_report(columns: Vec<Column>, drifted: &[usize]) -> Report {
         closed: None,
         previous: Some(&others),
         last_week: Some(&others),
+        rows: &[rows_found()],
+        streams: &[StreamFacts {
+            column: "column_1".into(),
+            detector: Detector::PageHinkley,
+            seen: 5000,
+            changes: 1,
+            last_ms: Some(0),
+            last_change: None,
+        }],
         floors: &Floors::default(),
         warnings: Vec::new(),
         now: SystemTime::UNIX_EPOCH,
@@ -164,4 +189,31 @@ fn rates_and_violations_are_told_with_their_column() {
     assert_eq!(column.summary.current.missing, 200.0);
     let unseen = report.features.iter().find(|column| column.name == "column_3").expect("there");
     assert!(unseen.summary.current.most_common.iter().any(|common| common.value == "never seen"));
+}
+
+#[test]
+fn a_reader_of_evidently_finds_what_it_looks_for() {
+    let report = report(4, &[1]);
+    let run = report.to_evidently();
+    let metric = |name: &str| {
+        let all = run["metrics"].as_array().expect("a list").iter();
+        let found = all.clone().find(|one| one["metric_name"].as_str().is_some_and(|told| told.starts_with(name)));
+        found.unwrap_or_else(|| panic!("no {name} in {run}")).clone()
+    };
+    assert_eq!(metric("DriftedColumnsCount")["value"], serde_json::json!({"count": 1, "share": 0.25}));
+    assert_eq!(metric("RowCount()")["value"], f64::from(ROWS));
+    let drift = metric("ValueDrift(column=column_1,method=PSI");
+    assert!(drift["value"].as_f64() > drift["config"]["threshold"].as_f64(), "{drift}");
+    let statuses: Vec<(&str, &str)> = run["tests"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|test| (test["name"].as_str().expect("a name"), test["status"].as_str().expect("a status")))
+        .collect();
+    assert!(statuses.contains(&("Value Drift for column column_1", "FAIL")), "{statuses:?}");
+    assert!(statuses.contains(&("Value Drift for column column_2", "SUCCESS")), "{statuses:?}");
+    assert!(statuses.contains(&("Share of Drifted Columns: Less 0.500", "SUCCESS")), "{statuses:?}");
+    let ids: std::collections::BTreeSet<&str> =
+        run["metrics"].as_array().expect("a list").iter().filter_map(|one| one["id"].as_str()).collect();
+    assert_eq!(ids.len(), 2 + 2 * 4, "each metric has an id of its own");
 }

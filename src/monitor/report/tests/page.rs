@@ -71,3 +71,15 @@ fn pictures_show_where_the_window_differs() {
         |page: &str| page.split("<path class=\"c\"").nth(1).expect("a line").split('>').next().map(str::to_owned);
     assert_ne!(drawing(&same), drawing(&moved));
 }
+
+#[test]
+fn rows_as_a_whole_and_streams_are_shown_where_they_are_on() {
+    let mut report = report(3, &[]);
+    let page = html(&report);
+    for words in ["Rows as a whole", "the error of 2 components has moved", "page-hinkley", "1970-01-01T00:00:00Z"] {
+        assert!(page.contains(words), "{words}");
+    }
+    (report.rows, report.streams) = (Vec::new(), Vec::new());
+    let page = html(&report);
+    assert!(!page.contains("Rows as a whole") && !page.contains("Streams"));
+}

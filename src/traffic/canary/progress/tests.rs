@@ -54,6 +54,7 @@ fn ramp(draws: &mut Draws, arms: &[Arm; 2], per_check: u64) -> End {
             Verdict::Hold(words) => (progress.checked, progress.words) = (now, words),
             Verdict::RollBack(_) => return End::RolledBack(canary),
             Verdict::Promote(_) => return End::Promoted,
+            Verdict::Begin(_) => panic!("nobody was to let it in"),
             Verdict::Advance(words) => {
                 progress.advance(&plan, now, &counts, words);
                 counts = Counts::default();
@@ -104,6 +105,20 @@ fn no_data_holds_and_neither_passes_nor_fails() {
     assert!(
         matches!(progress.judge(&plan, 3_600_000, &few, None), Verdict::Hold(words) if words.contains("499 of 500"))
     );
+}
+
+#[test]
+fn who_waits_to_be_let_in_has_no_traffic_and_then_begins_anew() {
+    let plan = plan();
+    let mut progress = Progress { awaiting: true, ..Progress::new(0, Some(7)) };
+    assert_eq!(progress.weight(&plan), 0);
+    let busy = Counts { requests: [90_000, 0], events: [[500, 0]; 3] };
+    assert!(matches!(progress.judge(&plan, 1, &busy, None), Verdict::Begin(_)), "nothing is held against it");
+    progress.paused = true;
+    assert!(matches!(progress.judge(&plan, 1, &busy, None), Verdict::Hold(_)));
+    progress.begin(9000, "let in".into());
+    let begun = (progress.weight(&plan), progress.entered, progress.slow_over, progress.awaiting);
+    assert_eq!(begun, (plan.weight(0), 9000, Some(7), false));
 }
 
 #[test]
