@@ -16,5 +16,5 @@ fused=
 ${CXX:-c++} -std=c++17 -O2 -fPIC -shared -pthread -fvisibility=hidden -ffp-contract=off -fno-strict-aliasing \
     -U_FORTIFY_SOURCE $fused -Wall -Wextra -Wno-unknown-pragmas -Wl,-Bsymbolic -Wl,-soname,libcuda.so.1 "$@" -o "$to/libcuda.so.1" \
     "$from/kernels.cpp" "$from/shim.cpp" "$from/control.cpp" "$from/device.cpp" "$from/memory.cpp" \
-    "$from/modules.cpp" "$from/streams.cpp"
+    "$from/modules.cpp" "$from/streams.cpp" "$from/graphs.cpp"
 ${CXX:-c++} -O1 -fPIC -shared -o "$to/stub/libcuda.so.1" "$from/stub.cpp"

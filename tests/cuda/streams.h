@@ -4,8 +4,11 @@
 #include "driver.h"
 
 #include <chrono>
+#include <condition_variable>
 #include <deque>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -54,3 +57,20 @@ struct Stream : Handle {
     std::thread::id capturer;
     bool spoilt = false;
 };
+
+// All streams. Never destroyed: they may still run while the process ends.
+struct Streams {
+    std::mutex lock;
+    std::condition_variable moved;
+    std::set<Stream*> streams;
+};
+
+Streams& streams();
+
+using Lock = std::unique_lock<std::mutex>;
+
+// 0, 1 and 2 stand for the default stream.
+Stream* stream_of(Stream* handle, const char* function);
+// The next two want the lock.
+void push(Stream* stream, std::function<void()> work);
+int add_node(Stream* stream, NodeType type, std::function<void()> work, Event* event = nullptr);

@@ -35,6 +35,27 @@ DEVICE u32 smaller(u32 a, u32 b) {
     return a < b ? a : b;
 }
 
+// Passes what `load` gives for 0 to `count` to `store`, by all threads of the block. Each has `N` loads
+// on their way before it stores the first: one after the other, each would be waited for.
+template <u32 N, class Load, class Store>
+DEVICE void copy_many(u32 count, Load load, Store store) {
+    for (u32 first = threadIdx.x; first < count; first += N * blockDim.x) {
+        decltype(load(0u)) ahead[N];
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            const u32 at = first + i * blockDim.x;
+            ahead[i] = load(at < count ? at : first);
+        }
+#pragma unroll
+        for (u32 i = 0; i < N; i++) {
+            const u32 at = first + i * blockDim.x;
+            if (at < count) {
+                store(at, ahead[i]);
+            }
+        }
+    }
+}
+
 // The rows of this block that the batch has.
 struct Tile {
     u32 first;

@@ -80,10 +80,11 @@ DEVICE void run_layer(const Layer& layer, u32 row_tile, const float* from, float
 // Rows that are not there are zero: they are computed like the others, and dropped.
 DEVICE void load_tile(const Network& n, Tile tile, u32 width, float* to) {
     const float* rows = n.rows + (u64)tile.first * width;
-    for (u32 at = threadIdx.x; at < n.row_tile * width; at += blockDim.x) {
+    const u32 there = tile.rows * width;
+    copy_many<4>(n.row_tile * width, [&](u32 at) { return at < there ? __ldg(rows + at) : 0.0f; }, [&](u32 at, float x) {
         const u32 row = at / width;
-        to[(at - row * width) * n.row_tile + row] = row < tile.rows ? __ldg(rows + at) : 0.0f;
-    }
+        to[(at - row * width) * n.row_tile + row] = x;
+    });
 }
 
 DEVICE void store_tile(const Network& n, Tile tile, u32 width, const float* from) {

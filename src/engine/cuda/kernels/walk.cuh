@@ -37,10 +37,10 @@ DEVICE u32 staged_at(u32 row, u32 column, u32 row_tile) {
 
 DEVICE void stage_rows(const Walk& w, Tile tile, float* staged) {
     const float* rows = w.rows + (u64)tile.first * w.width;
-    for (u32 at = threadIdx.x; at < tile.rows * w.width; at += blockDim.x) {
+    copy_many<4>(tile.rows * w.width, [&](u32 at) { return __ldg(rows + at); }, [&](u32 at, float x) {
         const u32 row = at / w.width;
-        staged[staged_at(row, at - row * w.width, w.row_tile)] = __ldg(rows + at);
-    }
+        staged[staged_at(row, at - row * w.width, w.row_tile)] = x;
+    });
 }
 
 // Each row of the tile in each of some trees, whose roots lie `base` too far back for `node_at`.
@@ -89,9 +89,8 @@ extern "C" __global__ void __launch_bounds__(256) walk_resident(const Walk w) {
     }
     const Group group = w.groups[blockIdx.y];
     Node* nodes = reinterpret_cast<Node*>(dynamic_shared());
-    for (u32 at = threadIdx.x; at < group.nodes; at += blockDim.x) {
-        nodes[at] = load_node(w.nodes, group.first_node + at);
-    }
+    copy_many<8>(group.nodes, [&](u32 at) { return load_node(w.nodes, group.first_node + at); },
+                 [&](u32 at, Node node) { nodes[at] = node; });
     float* staged = nullptr;
     if (dynamic_shared_bytes() >= 8 * group.nodes + 4 * w.row_tile * w.width) {
         staged = reinterpret_cast<float*>(nodes + group.nodes);
