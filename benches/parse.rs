@@ -2,6 +2,7 @@
 //!
 //! `cargo bench --bench parse`
 
+use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use tidegate::Tidegate;
@@ -23,23 +24,43 @@ fn parsing(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(plain.len() as u64));
         group.bench_function("plain", |bencher| bencher.iter(|| parse_plain(black_box(plain.as_bytes()), &version)));
         group.throughput(Throughput::Bytes(oip.len() as u64));
-        group.bench_function("oip", |bencher| bencher.iter(|| parse_oip(black_box(oip.as_bytes()), &version)));
+        let oip = Bytes::from(oip);
+        group.bench_function("oip", |bencher| bencher.iter(|| parse_oip(black_box(&oip), &version)));
     }
 }
 
-/// A megabyte of nine-digit fractions, as exporters write them.
+/// How many numbers of a list: a tensor of 600 KB.
+const COUNT: usize = 150_000;
+
+/// Values as exporters write them, as Python writes singles that it has made doubles of, and short ones.
+fn lists() -> [(&'static str, String); 3] {
+    let value = |at: usize| (at % 9973) as f32 / 9973.0;
+    let list = |written: &dyn Fn(f32) -> String| (0..COUNT).map(|at| written(value(at))).collect::<Vec<_>>().join(",");
+    [
+        ("8 digits", list(&|value| format!("{value:.8}"))),
+        ("17 digits", list(&|value| f64::from(value).to_string())),
+        ("3 digits", list(&|value| format!("{value:.2}"))),
+    ]
+}
+
+/// FP32 elements alone, beside a SIMD parser that reads into a vector, and as the data of a whole request.
 fn numbers(criterion: &mut Criterion) {
-    let list: Vec<String> = (0..100_000u32).map(|at| format!("{:.8}", f64::from(at % 9973) / 9973.0)).collect();
-    let text = format!("[{}]", list.join(","));
-    let mut group = criterion.benchmark_group("numbers");
-    group.throughput(Throughput::Bytes(text.len() as u64));
-    group.bench_function("fp32", |bencher| {
-        bencher.iter(|| {
-            let mut elements = Elements::new(DType::F32, 100_000);
-            nested(&mut Reader::new(black_box(text.as_bytes()), 8), &mut elements).expect("numbers");
-            elements.len()
+    for (name, list) in lists() {
+        let text = format!("[{list}]");
+        let mut group = criterion.benchmark_group(format!("fp32, {name}"));
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function("tidegate", |bencher| {
+            bencher.iter(|| {
+                let mut elements = Elements::new(DType::F32, COUNT);
+                nested(&mut Reader::new(black_box(text.as_bytes()), 8), &mut elements).expect("numbers");
+                elements.len()
+            });
         });
-    });
+        group.bench_function("sonic-rs", |bencher| {
+            bencher.iter(|| sonic_rs::from_slice::<Vec<f32>>(black_box(text.as_bytes())).expect("numbers").len());
+        });
+        group.finish();
+    }
 }
 
 criterion_group!(benches, parsing, numbers);

@@ -12,7 +12,6 @@ subtract, text) for what numpy says. Exits with 1 on the first answer that diffe
 import argparse
 import importlib
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+
+from server import Server, ensure
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = (("wine", "1"), ("churn", "1"), ("churn", "2"), ("diabetes", "1"))
@@ -41,11 +42,6 @@ TYPES = {
     "FP64": (np.float64, TensorProto.DOUBLE),
     "BYTES": (np.object_, TensorProto.STRING),
 }
-
-
-def ensure(holds, words):
-    if not holds:
-        sys.exit(f"FAILED: {words}")
 
 
 def same(what, got, want, rtol=0.0, atol=0.0):
@@ -80,7 +76,7 @@ def plant(home):
         if model.is_dir():
             shutil.copytree(model, home / model.name)
     for name, (_, kind) in TYPES.items():
-        save(home, f"identity_{name.lower()}", [("x", kind)], [("y", kind)], [identity(name)])
+        save(home, f"identity_{name.lower()}", [("x", kind)], [("y", kind)], [helper.make_node("Identity", ["x"], ["y"])])
     for name in ("FP32", "FP64", "INT32", "INT64"):
         kind = TYPES[name][1]
         pairs = (("Add", "OUTPUT0"), ("Sub", "OUTPUT1"))
@@ -89,45 +85,12 @@ def plant(home):
         save(home, f"addsub_{name.lower()}", *ends, nodes)
 
 
-def identity(name):
-    """Text goes through an operator that takes it: all columns of the table, in their order."""
-    if name == "BYTES":
-        return helper.make_node("ArrayFeatureExtractor", ["x", "all"], ["y"], domain="ai.onnx.ml")
-    return helper.make_node("Identity", ["x"], ["y"])
-
-
 def save(home, name, inputs, outputs, nodes):
     info = lambda ends: [helper.make_tensor_value_info(end, kind, ["batch", 2]) for end, kind in ends]
-    columns = helper.make_tensor("all", TensorProto.INT64, [2], [0, 1])
-    graph = helper.make_graph(nodes, name, info(inputs), info(outputs), [columns] if name == "identity_bytes" else [])
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    graph = helper.make_graph(nodes, name, info(inputs), info(outputs))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     (home / name / "1").mkdir(parents=True)
     onnx.save(model, home / name / "1" / "model.onnx")
-
-
-class Server:
-    """A running binary over the planted models."""
-
-    def __init__(self, binary, home, *more):
-        command = [binary, "serve", str(home), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", *more]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        seen = []
-        for line in self.process.stdout:
-            seen.append(line)
-            found = re.match(r"listening on http://([0-9.:]+), admin on http://([0-9.:]+)", line)
-            if found:
-                self.data, self.admin = found.groups()
-                return
-        sys.exit(f"FAILED: the server did not start: {''.join(seen)}")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        code = self.process.wait(40)
-        ensure(code == 0, f"the server exited with {code}")
 
 
 def golden(model, version):

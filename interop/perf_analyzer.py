@@ -15,7 +15,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from clients import Server, ensure, ROOT
+from clients import ROOT
+from server import Server, ensure
 
 # The last whose program runs with glibc 2.35.
 CLIENT = "tritonclient==2.49.0"

@@ -1,12 +1,13 @@
 //! The seeds of the fuzz targets with random damage: every reader of requests answers, and none panics.
 
+use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use tidegate::Tidegate;
-use tidegate::front::bench::{parse_binary, parse_csv, parse_grpc, parse_mlflow, parse_v1};
+use tidegate::front::bench::{parse_binary, parse_csv, parse_grpc, parse_mlflow, parse_oip, parse_plain, parse_v1};
 use tidegate::registry::Version;
 
 static VERSIONS: LazyLock<Vec<Arc<Version>>> = LazyLock::new(|| {
@@ -56,8 +57,15 @@ proptest! {
         if let Some((length, body)) = bytes.split_first_chunk::<2>() {
             let json = usize::from(u16::from_le_bytes(*length)).min(body.len());
             for version in &*VERSIONS {
-                let _ = parse_binary(body, json, version);
+                let _ = parse_binary(&Bytes::copy_from_slice(body), json, version);
             }
+        }
+    }
+
+    #[test]
+    fn json_requests(bytes in damaged("protocol-json")) {
+        for version in &*VERSIONS {
+            let _ = (parse_oip(&bytes.clone().into(), version), parse_plain(&bytes, version));
         }
     }
 
@@ -83,12 +91,15 @@ fn the_seeds_are_requests() {
     for seed in seeds("protocol-grpc") {
         assert!(any(&|version| parse_grpc(seed.clone().into(), version)));
     }
+    for seed in seeds("protocol-json") {
+        assert!(any(&|version| parse_oip(&seed.clone().into(), version) || parse_plain(&seed, version)));
+    }
     for seed in seeds("protocol-first") {
         assert!(any(&|version| parse_v1(&seed, version) || parse_mlflow(&seed, version) || parse_csv(&seed, version)));
     }
     let whole = seeds("protocol-binary").into_iter().filter(|seed| {
         let (length, body) = seed.split_first_chunk::<2>().expect("a length");
-        any(&|version| parse_binary(body, usize::from(u16::from_le_bytes(*length)), version))
+        any(&|version| parse_binary(&Bytes::copy_from_slice(body), usize::from(u16::from_le_bytes(*length)), version))
     });
     assert_eq!(whole.count(), 2, "one of the three lacks inputs");
 }

@@ -7,7 +7,9 @@ use common::{Server, good, json};
 use prost::Message;
 use serde_json::{Value, json as body};
 use std::path::Path;
+use tidegate::config::Config;
 use tidegate::engine::onnx::pb;
+use tidegate::json::NonFinite;
 use tidegate::registry::Control;
 
 /// An axis: a length, or a name for any.
@@ -66,6 +68,10 @@ fn model(node: pb::NodeProto, x: pb::ValueInfoProto, y: pb::ValueInfoProto, stor
 }
 
 fn serve(models: &[(&str, Vec<u8>)]) -> (tempfile::TempDir, Server) {
+    serve_with(models, |_| {})
+}
+
+fn serve_with(models: &[(&str, Vec<u8>)], change: impl FnOnce(&mut Config)) -> (tempfile::TempDir, Server) {
     let dir = tempfile::tempdir().expect("a directory");
     for (name, bytes) in models {
         std::fs::write(Path::new(dir.path()).join(format!("{name}.onnx")), bytes).expect("written");
@@ -73,12 +79,49 @@ fn serve(models: &[(&str, Vec<u8>)]) -> (tempfile::TempDir, Server) {
     let server = Server::with(|config| {
         config.registry.paths = vec![dir.path().to_owned()];
         config.registry.control = Control::Poll;
+        change(config);
     });
     (dir, server)
 }
 
 fn predict(client: &mut Client, model: &str, rows: &Value) -> Value {
     good(model, &client.ask(&Request::post(&format!("/models/{model}/predict"), rows.to_string())))
+}
+
+#[test]
+fn text_goes_through_a_standard_operator() {
+    let text = pb::tensor_proto::DataType::String as i32;
+    let (x, y) = (end("x", text, &[Any("n"), Of(2)]), end("y", text, &[Any("n"), Of(2)]));
+    let (_dir, server) = serve(&[("same", model(node("Identity", &["x"]), x, y, vec![]))]);
+    let mut client = server.client();
+    let answer = predict(&mut client, "same", &body!([["a", ""], ["\u{e4}\u{0}", "b"]]));
+    assert_eq!(answer["predictions"], body!([["a", ""], ["\u{e4}\u{0}", "b"]]));
+    drop(client);
+    server.stop();
+}
+
+#[test]
+fn values_that_are_no_numbers_are_tokens_or_null_as_told() {
+    for (non_finite, wanted) in [(NonFinite::Token, "NaN,Infinity,-Infinity"), (NonFinite::Null, "null,null,null")] {
+        let (x, y) = (end("x", FLOAT, &[Any("n"), Of(3)]), end("y", FLOAT, &[Any("n"), Of(3)]));
+        let models = [("same", model(node("Identity", &["x"]), x, y, vec![]))];
+        let (_dir, server) = serve_with(&models, |config| config.front.non_finite = non_finite);
+        let mut client = server.client();
+        let data = "[[NaN,Infinity,-Infinity]]";
+        for (path, body) in [
+            (
+                "/v2/models/same/infer",
+                format!(r#"{{"inputs":[{{"name":"x","shape":[1,3],"datatype":"FP32","data":{data}}}]}}"#),
+            ),
+            ("/v1/models/same:predict", format!(r#"{{"instances":{data}}}"#)),
+        ] {
+            let reply = client.ask(&Request::post(path, body));
+            assert_eq!(reply.status, 200, "{reply}");
+            assert!(String::from_utf8_lossy(&reply.body).contains(&format!("[{wanted}]")), "{path}: {reply}");
+        }
+        drop(client);
+        server.stop();
+    }
 }
 
 #[test]

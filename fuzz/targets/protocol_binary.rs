@@ -8,7 +8,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     watch();
     let Some((length, body)) = bytes.split_first_chunk::<2>() else { return };
     let json = usize::from(u16::from_le_bytes(*length)).min(body.len());
+    let body = bytes::Bytes::copy_from_slice(body);
     for version in &*VERSIONS {
-        bounded(bytes.len(), || parse_binary(body, json, version));
+        bounded(bytes.len(), || parse_binary(&body, json, version));
     }
 });

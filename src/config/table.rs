@@ -1,6 +1,7 @@
 //! Every setting of `serve`, once.
 
 use crate::engine::device::UnknownWish;
+use crate::json::NonFinite;
 use crate::sync::cores;
 use crate::{batcher, front, registry, router, text};
 use front::admin::TokenFile;
@@ -18,6 +19,8 @@ const SMALLEST_HEAD: usize = 4096;
 const MODEL_CONTROL: &str = "follow the directories, load only what is asked for on the admin port, or load once";
 
 const METRICS_COMPAT: &str = "show metrics under Triton's names too";
+const JSON_NAN: &str =
+    "write NaN and infinities as the tokens of Triton and TF Serving, or as null, which strict readers take";
 const GRPC_OUTPUTS: &str = "answer typed requests typed and raw ones raw, or all raw as Triton does";
 
 /// How logs are written.
@@ -290,6 +293,16 @@ pub const KEYS: &[Key] = &[
                 "mirror" => Ok(false),
                 "raw" => Ok(true),
                 other => Err(format!("expected mirror or raw, got '{other}'")),
+            },
+        )
+    }),
+    key("json-nan", "token|null", "token", JSON_NAN, |config, texts| {
+        put(
+            &mut config.front.non_finite,
+            match one(texts) {
+                "token" => Ok(NonFinite::Token),
+                "null" => Ok(NonFinite::Null),
+                other => Err(format!("expected token or null, got '{other}'")),
             },
         )
     }),

@@ -1,6 +1,7 @@
 //! A request's body, whole and within its limits of size and time.
 
 use super::incoming::{Incoming, Overhead};
+use super::oip::JSON_LENGTH;
 use super::reply::{ApiError, Cause};
 use super::unpack::{Packing, unpack};
 use bytes::Bytes;
@@ -14,20 +15,23 @@ use std::time::Duration;
 
 /// Room that is made at first for a body in several pieces.
 const SMALLEST: usize = 4096;
+/// What the widest numbers need.
+const ALIGNMENT: usize = 8;
 /// Bytes of an unwanted body that are read and thrown away.
 const DISCARD: usize = 1 << 20;
 /// How long that may take.
 const DISCARD_TIME: Duration = Duration::from_secs(1);
 
 /// Reads a body of at most `limit` bytes, before and after unpacking, within `time`. A plain body
-/// that came in one piece is not copied.
+/// that came in one piece is not copied; what comes in several is put together so that the byte at
+/// [`tensors_at`] lies aligned for numbers of any type, which then need no copy of their own.
 pub async fn read(headers: &HeaderMap, body: &mut Incoming, limit: usize, time: Duration) -> Result<Bytes, ApiError> {
     let coding = Packing::of(headers)?;
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
         return Err(too_large(usize::try_from(announced).unwrap_or(usize::MAX), limit));
     }
-    let packed = within(collect(body, limit), time).await?;
+    let packed = within(collect(body, limit, tensors_at(headers)), time).await?;
     match coding {
         None => Ok(packed),
         Some(packing) => unpack(packing, &packed, limit),
@@ -50,14 +54,25 @@ async fn within(reading: impl Future<Output = Result<Bytes, ApiError>>, time: Du
     })
 }
 
-async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, ApiError> {
+/// Where the raw tensors of a body begin, by its headers; at its front where they do not tell.
+fn tensors_at(headers: &HeaderMap) -> usize {
+    let told = headers.get(JSON_LENGTH).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    told.unwrap_or(0)
+}
+
+async fn collect<B>(body: &mut B, limit: usize, aligned: usize) -> Result<Bytes, ApiError>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
     let most = body.size_hint().exact().and_then(|exact| usize::try_from(exact).ok()).unwrap_or(limit);
+    // In front of the whole body, which lies aligned itself as allocators go.
+    let pad = aligned.wrapping_neg() % ALIGNMENT;
     let mut first = Bytes::new();
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken_off(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        let have = first.len().max(whole.len());
+        let have = first.len().max(whole.len().saturating_sub(pad));
         if have + data.len() > limit {
             return Err(too_large(have + data.len(), limit));
         }
@@ -65,13 +80,14 @@ async fn collect(body: &mut Incoming, limit: usize) -> Result<Bytes, ApiError> {
             first = data;
             continue;
         }
-        make_room(&mut whole, have + data.len(), most);
+        make_room(&mut whole, pad + have + data.len(), pad + most);
         if whole.is_empty() {
+            whole.resize(pad, 0);
             whole.extend_from_slice(&first);
         }
         whole.extend_from_slice(&data);
     }
-    Ok(if whole.is_empty() { first } else { whole.into() })
+    Ok(if whole.is_empty() { first } else { Bytes::from(whole).slice(pad..) })
 }
 
 /// Makes room for `size` bytes in all, by steps that grow fourfold and end at `most` exactly: so what
@@ -135,6 +151,44 @@ pub(super) fn too_large(got: usize, limit: usize) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::body::Frame;
+    use std::collections::VecDeque;
+    use std::pin::Pin;
+    use std::task::Context;
+
+    /// A body in pieces.
+    struct Pieces(VecDeque<Bytes>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = hyper::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        }
+    }
+
+    #[tokio::test]
+    async fn tensors_lie_aligned_in_a_body_of_several_pieces() {
+        let bytes: Vec<u8> = (0..100_000u32).map(|at| at as u8).collect();
+        for json in [0, 1, 7, 8, 77, 1001] {
+            for size in [1, 5000, 99_999, 100_000] {
+                let mut body = Pieces(bytes.chunks(size).map(Bytes::copy_from_slice).collect());
+                let whole = collect(&mut body, bytes.len(), json).await.expect("within the limit");
+                assert_eq!(whole, bytes);
+                let aligned = whole[json..].as_ptr().align_offset(ALIGNMENT) == 0;
+                assert!(aligned || size == 100_000, "{json} {size}");
+            }
+            let mut body = Pieces(bytes.chunks(9).map(Bytes::copy_from_slice).collect());
+            assert!(collect(&mut body, bytes.len() - 1, json).await.is_err(), "beyond the limit");
+        }
+        let told =
+            |value: &'static str| tensors_at(&HeaderMap::from_iter([(JSON_LENGTH, value.parse().expect("a value"))]));
+        assert_eq!((told("17"), told("-1"), told("x")), (17, 0, 0));
+    }
 
     #[test]
     fn room_grows_fourfold_and_ends_at_the_most() {

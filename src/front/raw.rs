@@ -3,14 +3,16 @@
 //! The form of the binary tensor extension and of gRPC's raw contents. A truth value takes one byte;
 //! a `BYTES` element is its length as four bytes, then its text.
 
-use crate::tensor::{DType, Data, Shape, Tensor};
+use crate::tensor::{Buffer, DType, Data, Shape, Tensor};
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
-use half::slice::HalfFloatSliceExt;
-use half::vec::HalfBitsVecExt;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// Numbers are copied as they lie in memory.
 const _: () = assert!(cfg!(target_endian = "little"), "raw tensors are little-endian on the wire");
+
+/// Fewer bytes are copied in a few microseconds, and would keep a connection's whole buffer with them.
+const WORTH_SHARING: usize = 64 << 10;
 
 /// Bytes of the length before a `BYTES` element.
 const PREFIX: usize = 4;
@@ -30,11 +32,12 @@ pub enum RawError {
     Count { shape: Shape, expected: usize, got: usize, more: bool },
 }
 
-/// Reads a tensor. Memory is set aside for bytes that are there, not for what a shape promises.
-pub fn decode(dtype: DType, shape: Shape, bytes: &[u8]) -> Result<Tensor, RawError> {
+/// Reads a tensor, without a copy where its numbers are many and lie aligned for their type. Memory is set aside for bytes
+/// that are there, not for what a shape promises.
+pub fn decode(dtype: DType, shape: Shape, bytes: Bytes) -> Result<Tensor, RawError> {
     let elements = shape.elements().ok_or_else(|| RawError::Overflow(shape.clone()))?;
     let data = match dtype {
-        DType::Str => Data::Str(texts(&shape, elements, bytes)?),
+        DType::Str => Data::Str(texts(&shape, elements, &bytes)?),
         _ => {
             let expected = elements.checked_mul(dtype.size()).ok_or_else(|| RawError::Overflow(shape.clone()))?;
             if bytes.len() != expected {
@@ -48,31 +51,34 @@ pub fn decode(dtype: DType, shape: Shape, bytes: &[u8]) -> Result<Tensor, RawErr
 }
 
 /// Bytes of whole elements, each type into its own buffer.
-fn numbers(dtype: DType, bytes: &[u8]) -> Data {
+fn numbers(dtype: DType, bytes: Bytes) -> Data {
     match dtype {
         // As in C, whatever is not zero is true.
         DType::Bool => Data::Bool(bytes.iter().map(|byte| *byte != 0).collect()),
-        DType::U8 => Data::U8(bytes.to_vec()),
-        DType::U16 => Data::U16(copied(bytes)),
-        DType::U32 => Data::U32(copied(bytes)),
-        DType::U64 => Data::U64(copied(bytes)),
-        DType::I8 => Data::I8(copied(bytes)),
-        DType::I16 => Data::I16(copied(bytes)),
-        DType::I32 => Data::I32(copied(bytes)),
-        DType::I64 => Data::I64(copied(bytes)),
-        DType::F16 => Data::F16(copied::<u16>(bytes).reinterpret_into()),
-        DType::BF16 => Data::BF16(copied::<u16>(bytes).reinterpret_into()),
-        DType::F32 => Data::F32(copied(bytes)),
-        DType::F64 => Data::F64(copied(bytes)),
+        DType::U8 => Data::U8(buffer(bytes)),
+        DType::U16 => Data::U16(buffer(bytes)),
+        DType::U32 => Data::U32(buffer(bytes)),
+        DType::U64 => Data::U64(buffer(bytes)),
+        DType::I8 => Data::I8(buffer(bytes)),
+        DType::I16 => Data::I16(buffer(bytes)),
+        DType::I32 => Data::I32(buffer(bytes)),
+        DType::I64 => Data::I64(buffer(bytes)),
+        DType::F16 => Data::F16(buffer(bytes)),
+        DType::BF16 => Data::BF16(buffer(bytes)),
+        DType::F32 => Data::F32(buffer(bytes)),
+        DType::F64 => Data::F64(buffer(bytes)),
         DType::Str => Data::Str(Vec::new()),
     }
 }
 
-/// The one copy: from wherever the bytes lie into a buffer that is aligned for their type.
-fn copied<T: Pod>(bytes: &[u8]) -> Vec<T> {
-    let mut values = vec![T::zeroed(); bytes.len() / size_of::<T>()];
-    cast_slice_mut(&mut values).copy_from_slice(bytes);
-    values
+/// The bytes as they lie, or the one copy into a vector that is aligned for its type.
+fn buffer<T: Pod>(bytes: Bytes) -> Buffer<T> {
+    let view = if bytes.len() < WORTH_SHARING { None } else { Buffer::view(bytes.clone()) };
+    view.unwrap_or_else(|| {
+        let mut values = vec![T::zeroed(); bytes.len() / size_of::<T>()];
+        cast_slice_mut(&mut values).copy_from_slice(&bytes);
+        values.into()
+    })
 }
 
 fn texts(shape: &Shape, expected: usize, bytes: &[u8]) -> Result<Vec<Arc<str>>, RawError> {
@@ -121,8 +127,8 @@ pub fn encode(out: &mut Vec<u8>, data: &Data) {
         Data::I16(values) => out.extend_from_slice(cast_slice(values)),
         Data::I32(values) => out.extend_from_slice(cast_slice(values)),
         Data::I64(values) => out.extend_from_slice(cast_slice(values)),
-        Data::F16(values) => out.extend_from_slice(cast_slice(values.reinterpret_cast())),
-        Data::BF16(values) => out.extend_from_slice(cast_slice(values.reinterpret_cast())),
+        Data::F16(values) => out.extend_from_slice(cast_slice(values)),
+        Data::BF16(values) => out.extend_from_slice(cast_slice(values)),
         Data::F32(values) => out.extend_from_slice(cast_slice(values)),
         Data::F64(values) => out.extend_from_slice(cast_slice(values)),
         Data::Str(texts) => texts.iter().for_each(|text| {
@@ -136,6 +142,8 @@ pub fn encode(out: &mut Vec<u8>, data: &Data) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Element;
+    use half::{bf16, f16};
     use proptest::prelude::*;
 
     fn any_data() -> impl Strategy<Value = Data> {
@@ -143,16 +151,18 @@ mod tests {
         let length = 0..40usize;
         prop_oneof![
             vec(any::<bool>(), length.clone()).prop_map(Data::Bool),
-            vec(any::<u8>(), length.clone()).prop_map(Data::U8),
-            vec(any::<u16>(), length.clone()).prop_map(Data::U16),
-            vec(any::<u32>(), length.clone()).prop_map(Data::U32),
-            vec(any::<u64>(), length.clone()).prop_map(Data::U64),
-            vec(any::<i8>(), length.clone()).prop_map(Data::I8),
-            vec(any::<i16>(), length.clone()).prop_map(Data::I16),
-            vec(any::<i32>(), length.clone()).prop_map(Data::I32),
-            vec(any::<i64>(), length.clone()).prop_map(Data::I64),
-            vec(any::<u16>(), length.clone()).prop_map(|bits| Data::F16(bits.reinterpret_into())),
-            vec(any::<u16>(), length.clone()).prop_map(|bits| Data::BF16(bits.reinterpret_into())),
+            vec(any::<u8>(), length.clone()).prop_map(u8::wrap),
+            vec(any::<u16>(), length.clone()).prop_map(u16::wrap),
+            vec(any::<u32>(), length.clone()).prop_map(u32::wrap),
+            vec(any::<u64>(), length.clone()).prop_map(u64::wrap),
+            vec(any::<i8>(), length.clone()).prop_map(i8::wrap),
+            vec(any::<i16>(), length.clone()).prop_map(i16::wrap),
+            vec(any::<i32>(), length.clone()).prop_map(i32::wrap),
+            vec(any::<i64>(), length.clone()).prop_map(i64::wrap),
+            vec(any::<u16>(), length.clone())
+                .prop_map(|bits| Data::F16(bits.into_iter().map(f16::from_bits).collect())),
+            vec(any::<u16>(), length.clone())
+                .prop_map(|bits| Data::BF16(bits.into_iter().map(bf16::from_bits).collect())),
             vec(any::<u32>(), length.clone())
                 .prop_map(|bits| Data::F32(bits.into_iter().map(f32::from_bits).collect())),
             vec(any::<u64>(), length.clone())
@@ -168,7 +178,7 @@ mod tests {
             encode(&mut bytes, &data);
             prop_assert_eq!(bytes.len() - skew, encoded_len(&data));
             // Behind `skew` bytes the tensor lies as it may: nothing needs it to be aligned.
-            let read = decode(data.dtype(), Shape::from([data.len()]), &bytes[skew..]).expect("its own bytes");
+            let read = decode(data.dtype(), Shape::from([data.len()]), Bytes::copy_from_slice(&bytes).slice(skew..)).expect("its own bytes");
             let mut again = vec![0xa5; skew];
             encode(&mut again, read.data());
             prop_assert_eq!(bytes, again);
@@ -177,15 +187,30 @@ mod tests {
         #[test]
         fn any_bytes_are_a_tensor_or_an_error(bytes: Vec<u8>, dims in proptest::collection::vec(0..5usize, 0..4)) {
             for dtype in [DType::Bool, DType::I16, DType::F64, DType::Str] {
-                let _ = decode(dtype, dims.as_slice().into(), &bytes);
+                let _ = decode(dtype, dims.as_slice().into(), bytes.clone().into());
             }
         }
     }
 
     #[test]
+    fn aligned_numbers_stay_where_they_lie() {
+        let body = Bytes::from(vec![0; WORTH_SHARING + 16]);
+        let aligned = body.as_ptr().align_offset(8);
+        for (size, skew) in (0..8).flat_map(|skew| [(WORTH_SHARING, skew), (WORTH_SHARING - 4, skew)]) {
+            let piece = body.slice(aligned + skew..aligned + skew + size);
+            let place = piece.as_ptr();
+            let read = decode(DType::F32, Shape::from([size / 4]), piece).expect("as many numbers");
+            let Data::F32(values) = read.data() else { panic!("another type") };
+            let shared = size == WORTH_SHARING && skew % 4 == 0;
+            assert_eq!((values.is_shared(), values.as_ptr().cast() == place), (shared, shared), "{size} {skew}");
+        }
+    }
+
+    #[test]
     fn wrong_sizes_say_what_was_expected() {
-        let error =
-            |dtype, dims: &[usize], bytes: &[u8]| decode(dtype, dims.into(), bytes).expect_err("wrong").to_string();
+        let error = |dtype, dims: &[usize], bytes: &[u8]| {
+            decode(dtype, dims.into(), Bytes::copy_from_slice(bytes)).expect_err("wrong").to_string()
+        };
         assert_eq!(
             error(DType::F32, &[1, 3], &[0; 8]),
             "got unexpected byte size 8, expected 12 for shape [1,3] of FP32"
@@ -212,7 +237,7 @@ mod tests {
         let mut bytes = Vec::new();
         encode(&mut bytes, &data);
         assert_eq!(bytes, b"\x03\0\0\0a\0b\0\0\0\0\x04\0\0\0\xf0\x9f\x8c\x8a");
-        let read = decode(DType::Str, Shape::from([3]), &bytes).expect("its own bytes");
+        let read = decode(DType::Str, Shape::from([3]), bytes.into()).expect("its own bytes");
         assert!(matches!(read.data(), Data::Str(texts) if &*texts[0] == "a\0b"));
     }
 }

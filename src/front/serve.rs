@@ -235,7 +235,10 @@ impl Front {
             Route::V1(asked) => self.v1_facts(asked),
             Route::Ping => Ok(self.ping()),
             Route::Version => Ok(self.version()),
-            Route::OpenApi => Ok(json(StatusCode::OK, openapi::data(&self.registry.catalog()).to_string())),
+            Route::OpenApi => {
+                let document = openapi::data(&self.registry.catalog(), self.settings.default_model.as_deref());
+                Ok(json(StatusCode::OK, document.to_string()))
+            }
             Route::Predict(_) | Route::OipInfer(_) | Route::Repository(_) | Route::V1Infer(..) | Route::Invocations => {
                 Err(ApiError::new(Cause::Internal, "routed twice"))
             }

@@ -1,6 +1,7 @@
 //! What the data port needs to know.
 
 use super::connection::Limits;
+use crate::json::NonFinite;
 use std::time::Duration;
 
 /// Limits on what a request may be, and the model for requests that name none.
@@ -15,6 +16,8 @@ pub struct Settings {
     pub body_time: Duration,
     /// Whether gRPC answers are raw bytes also where the request was typed.
     pub grpc_always_raw: bool,
+    /// How NaN and the infinities are written in JSON, by the protocols that have tokens for them.
+    pub non_finite: NonFinite,
     /// Whether the metrics are also shown under Triton's names.
     pub triton_metrics: bool,
     /// Whether models may be loaded and unloaded through the data port.
@@ -30,6 +33,7 @@ impl Default for Settings {
             default_model: None,
             body_time: Duration::from_secs(30),
             grpc_always_raw: false,
+            non_finite: NonFinite::Token,
             triton_metrics: false,
             control: false,
             limits: Limits::default(),

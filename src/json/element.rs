@@ -1,5 +1,6 @@
 //! JSON values into a typed buffer.
 
+use super::decimal::Fraction;
 use super::{JsonError, Kind, Reader};
 use crate::tensor::{DType, Data, Element};
 use crate::text::shorten;
@@ -63,6 +64,17 @@ impl Elements {
         Ok(())
     }
 
+    /// Reads plain fractions for as long as they follow one another, with the commas between them; answers how many.
+    /// Other types, and values that take a closer look, are left for [`Self::read`].
+    #[inline]
+    pub(super) fn read_run(&mut self, reader: &mut Reader<'_>) -> usize {
+        match &mut self.data {
+            Data::F32(values) => reader.decimals(values.to_mut()),
+            Data::F64(values) => reader.decimals(values.to_mut()),
+            _ => 0,
+        }
+    }
+
     /// Adds a number that stands for what was given, where the elements can hold it.
     pub fn push_number(&mut self, number: f64) -> bool {
         match &mut self.data {
@@ -114,8 +126,11 @@ fn shown(reader: &Reader<'_>, kind: Kind) -> String {
 #[inline]
 fn float<T>(reader: &mut Reader<'_>, dtype: DType, is_infinite: impl Fn(T) -> bool) -> Result<T, ElementError>
 where
-    T: fast_float2::FastFloat + Copy + Element,
+    T: fast_float2::FastFloat + Fraction + Element,
 {
+    if let Some(value) = reader.decimal() {
+        return Ok(value);
+    }
     let token = match reader.peek()? {
         Kind::Number => reader.number()?,
         Kind::Null => {

@@ -4,6 +4,7 @@
 //! the bare tokens `NaN`, `Infinity` and `-Infinity` (which Python's and Triton's writers emit)
 //! must be read. Everything else is RFC 8259 to the letter. Depth is bounded.
 
+mod decimal;
 mod element;
 mod nested;
 mod reader;

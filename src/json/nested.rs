@@ -39,13 +39,19 @@ impl Nest {
         }
     }
 
+    /// Whether a value may stand at a depth: where the others stand, or the first one if no list went deeper.
+    #[inline]
+    fn takes_values(&self, depth: usize) -> bool {
+        self.rank.is_none_or(|rank| rank == depth) && self.dims.len() == depth
+    }
+
     #[inline]
     fn scalar(&mut self, reader: &mut Reader<'_>, elements: &mut Elements, depth: usize) -> Result<(), NestedError> {
         let index = elements.len() - self.start;
-        // Empty lists before the first value may have gone deeper than it.
-        if *self.rank.get_or_insert(depth) != depth || self.dims.len() != depth {
+        if !self.takes_values(depth) {
             return Err(NestedError::Shallow { index });
         }
+        self.rank = Some(depth);
         elements.read(reader).map_err(|source| NestedError::Element { index, source })
     }
 
@@ -60,6 +66,14 @@ impl Nest {
         }
         let mut got = 0;
         reader.array(|reader| {
+            if self.takes_values(depth + 1) {
+                let read = elements.read_run(reader);
+                if read > 0 {
+                    self.rank = Some(depth + 1);
+                    got += read;
+                    return Ok(());
+                }
+            }
             got += 1;
             self.value(reader, elements, depth + 1)
         })?;

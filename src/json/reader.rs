@@ -1,5 +1,6 @@
 //! The pull reader: tokens, objects, arrays, and values skipped.
 
+use super::decimal::{Fraction, decimal};
 use std::borrow::Cow;
 
 /// Where and how a text stops being JSON.
@@ -161,6 +162,37 @@ impl<'a> Reader<'a> {
         }
         self.at += len;
         Ok(&rest[..len])
+    }
+
+    /// Reads the next value if it is a plain fraction; otherwise nothing is read but white space.
+    #[inline]
+    pub(super) fn decimal<T: Fraction>(&mut self) -> Option<T> {
+        self.space();
+        let (value, length) = decimal(self.bytes.get(self.at..)?)?;
+        self.at += length;
+        Some(value)
+    }
+
+    /// Reads plain fractions for as long as they follow one another, with the commas between them, and answers how
+    /// many. What stops it, a comma before another kind of value included, is left to be read.
+    #[inline]
+    pub(super) fn decimals<T: Fraction>(&mut self, values: &mut Vec<T>) -> usize {
+        let before = values.len();
+        let mut end = self.at;
+        while let Some(value) = self.decimal() {
+            values.push(value);
+            end = self.at;
+            if !self.take(b',') {
+                break;
+            }
+        }
+        self.at = end;
+        values.len() - before
+    }
+
+    /// How many bytes are left.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
     }
 
     /// Reads past one value of any kind.

@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn non_finite_values_follow_the_choice() {
-        let data = Data::F32(vec![1.5, f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        let data = Data::F32(vec![1.5, f32::NAN, f32::INFINITY, f32::NEG_INFINITY].into());
         let mut out = Vec::new();
         write_data(&mut out, &data, 0, 4, NonFinite::Null);
         assert_eq!(out, b"1.5,null,null,null");

@@ -1,7 +1,8 @@
-//! The buffer of a tensor: one vector, its element type known at run time.
+//! The elements of a tensor: one buffer, its element type known at run time.
 
-use super::DType;
+use super::{Buffer, DType};
 use half::{bf16, f16};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Elements of one type in row-major order.
@@ -10,18 +11,18 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum Data {
     Bool(Vec<bool>),
-    U8(Vec<u8>),
-    U16(Vec<u16>),
-    U32(Vec<u32>),
-    U64(Vec<u64>),
-    I8(Vec<i8>),
-    I16(Vec<i16>),
-    I32(Vec<i32>),
-    I64(Vec<i64>),
-    F16(Vec<f16>),
-    BF16(Vec<bf16>),
-    F32(Vec<f32>),
-    F64(Vec<f64>),
+    U8(Buffer<u8>),
+    U16(Buffer<u16>),
+    U32(Buffer<u32>),
+    U64(Buffer<u64>),
+    I8(Buffer<i8>),
+    I16(Buffer<i16>),
+    I32(Buffer<i32>),
+    I64(Buffer<i64>),
+    F16(Buffer<f16>),
+    BF16(Buffer<bf16>),
+    F32(Buffer<f32>),
+    F64(Buffer<f64>),
     Str(Vec<Arc<str>>),
 }
 
@@ -59,12 +60,12 @@ pub trait Element: Clone + Default + Send + Sync + 'static {
 }
 
 macro_rules! element {
-    ($($ty:ty => $variant:ident),* $(,)?) => {$(
+    ($($ty:ty => $variant:ident as $vec:expr),* $(,)?) => {$(
         impl Element for $ty {
             const DTYPE: DType = DType::$variant;
 
             fn wrap(values: Vec<Self>) -> Data {
-                Data::$variant(values)
+                Data::$variant(values.into())
             }
 
             fn slice(data: &Data) -> Option<&[Self]> {
@@ -76,7 +77,7 @@ macro_rules! element {
 
             fn vec_mut(data: &mut Data) -> Option<&mut Vec<Self>> {
                 match data {
-                    Data::$variant(values) => Some(values),
+                    Data::$variant(values) => Some($vec(values)),
                     _ => None,
                 }
             }
@@ -85,8 +86,11 @@ macro_rules! element {
 }
 
 element!(
-    bool => Bool, u8 => U8, u16 => U16, u32 => U32, u64 => U64, i8 => I8, i16 => I16, i32 => I32,
-    i64 => I64, f16 => F16, bf16 => BF16, f32 => F32, f64 => F64, Arc<str> => Str,
+    bool => Bool as std::convert::identity, Arc<str> => Str as std::convert::identity,
+    u8 => U8 as Buffer::to_mut, u16 => U16 as Buffer::to_mut, u32 => U32 as Buffer::to_mut,
+    u64 => U64 as Buffer::to_mut, i8 => I8 as Buffer::to_mut, i16 => I16 as Buffer::to_mut,
+    i32 => I32 as Buffer::to_mut, i64 => I64 as Buffer::to_mut, f16 => F16 as Buffer::to_mut,
+    bf16 => BF16 as Buffer::to_mut, f32 => F32 as Buffer::to_mut, f64 => F64 as Buffer::to_mut,
 );
 
 impl Data {
@@ -94,27 +98,28 @@ impl Data {
     pub fn with_capacity(dtype: DType, capacity: usize) -> Self {
         match dtype {
             DType::Bool => Self::Bool(Vec::with_capacity(capacity)),
-            DType::U8 => Self::U8(Vec::with_capacity(capacity)),
-            DType::U16 => Self::U16(Vec::with_capacity(capacity)),
-            DType::U32 => Self::U32(Vec::with_capacity(capacity)),
-            DType::U64 => Self::U64(Vec::with_capacity(capacity)),
-            DType::I8 => Self::I8(Vec::with_capacity(capacity)),
-            DType::I16 => Self::I16(Vec::with_capacity(capacity)),
-            DType::I32 => Self::I32(Vec::with_capacity(capacity)),
-            DType::I64 => Self::I64(Vec::with_capacity(capacity)),
-            DType::F16 => Self::F16(Vec::with_capacity(capacity)),
-            DType::BF16 => Self::BF16(Vec::with_capacity(capacity)),
-            DType::F32 => Self::F32(Vec::with_capacity(capacity)),
-            DType::F64 => Self::F64(Vec::with_capacity(capacity)),
+            DType::U8 => Self::U8(Vec::with_capacity(capacity).into()),
+            DType::U16 => Self::U16(Vec::with_capacity(capacity).into()),
+            DType::U32 => Self::U32(Vec::with_capacity(capacity).into()),
+            DType::U64 => Self::U64(Vec::with_capacity(capacity).into()),
+            DType::I8 => Self::I8(Vec::with_capacity(capacity).into()),
+            DType::I16 => Self::I16(Vec::with_capacity(capacity).into()),
+            DType::I32 => Self::I32(Vec::with_capacity(capacity).into()),
+            DType::I64 => Self::I64(Vec::with_capacity(capacity).into()),
+            DType::F16 => Self::F16(Vec::with_capacity(capacity).into()),
+            DType::BF16 => Self::BF16(Vec::with_capacity(capacity).into()),
+            DType::F32 => Self::F32(Vec::with_capacity(capacity).into()),
+            DType::F64 => Self::F64(Vec::with_capacity(capacity).into()),
             DType::Str => Self::Str(Vec::with_capacity(capacity)),
         }
     }
 
     /// `count` zeros; of text, empty ones.
     pub fn zeros(dtype: DType, count: usize) -> Self {
-        let mut data = Self::with_capacity(dtype, count);
-        each!(&mut data, v => v.resize(count, Default::default()));
-        data
+        fn of<T: Element>(_: &[T], count: usize) -> Data {
+            T::wrap(vec![T::default(); count])
+        }
+        each!(&Self::with_capacity(dtype, 0), v => of(v, count))
     }
 
     pub fn dtype(&self) -> DType {
@@ -145,8 +150,8 @@ impl Data {
         each!(self, v => Element::wrap(v[from..to].to_vec()))
     }
 
-    /// Appends a buffer of the same type; answers `false`, changing nothing, where types differ.
-    pub fn append(&mut self, other: &Self) -> bool {
+    /// Appends a range of a buffer of the same type; answers `false`, changing nothing, where types differ.
+    pub fn append(&mut self, other: &Self, range: Range<usize>) -> bool {
         fn extend<T: Element>(into: &mut Data, from: &[T]) -> bool {
             match T::vec_mut(into) {
                 Some(values) => {
@@ -156,6 +161,6 @@ impl Data {
                 None => false,
             }
         }
-        each!(other, v => extend(self, v))
+        each!(other, v => extend(self, &v[range]))
     }
 }

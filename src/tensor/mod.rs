@@ -3,11 +3,13 @@
 //! Nothing here knows of a model, a request or a thread. A [`Tensor`] is row-major; where a model
 //! has a batch axis it is axis 0, and "row" means one index of that axis.
 
+mod buffer;
 mod data;
 mod dtype;
 mod shape;
 mod value;
 
+pub use buffer::Buffer;
 pub use data::{Data, Element, each};
 pub use dtype::{DType, UnknownDType};
 pub use shape::Shape;

@@ -81,7 +81,7 @@ impl Tensor {
         let mut whole = first.clone();
         let mut rows = first.rows();
         for part in parts {
-            if part.shape.row_dims() != whole.shape.row_dims() || !whole.data.append(&part.data) {
+            if part.shape.row_dims() != whole.shape.row_dims() || !whole.data.append(&part.data, 0..part.data.len()) {
                 return Err(whole.unlike(part));
             }
             rows += part.rows();

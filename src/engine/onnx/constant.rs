@@ -58,7 +58,7 @@ fn raw(bytes: &[u8], dtype: DType) -> Result<Data, String> {
     }
     Ok(match dtype {
         DType::Bool => Data::Bool(bytes.iter().map(|byte| *byte != 0).collect()),
-        DType::U8 => Data::U8(bytes.to_vec()),
+        DType::U8 => Data::U8(bytes.to_vec().into()),
         DType::U16 => read!(u16, U16),
         DType::U32 => read!(u32, U32),
         DType::U64 => read!(u64, U64),
@@ -83,14 +83,14 @@ fn typed(proto: &pb::TensorProto, dtype: DType) -> Data {
         DType::U16 => Data::U16(ints().map(|v| *v as u16).collect()),
         DType::I8 => Data::I8(ints().map(|v| *v as i8).collect()),
         DType::I16 => Data::I16(ints().map(|v| *v as i16).collect()),
-        DType::I32 => Data::I32(proto.int32_data.clone()),
+        DType::I32 => Data::I32(proto.int32_data.clone().into()),
         DType::F16 => Data::F16(ints().map(|v| f16::from_bits(*v as u16)).collect()),
         DType::BF16 => Data::BF16(ints().map(|v| bf16::from_bits(*v as u16)).collect()),
         DType::U32 => Data::U32(proto.uint64_data.iter().map(|v| *v as u32).collect()),
-        DType::U64 => Data::U64(proto.uint64_data.clone()),
-        DType::I64 => Data::I64(proto.int64_data.clone()),
-        DType::F32 => Data::F32(proto.float_data.clone()),
-        DType::F64 => Data::F64(proto.double_data.clone()),
+        DType::U64 => Data::U64(proto.uint64_data.clone().into()),
+        DType::I64 => Data::I64(proto.int64_data.clone().into()),
+        DType::F32 => Data::F32(proto.float_data.clone().into()),
+        DType::F64 => Data::F64(proto.double_data.clone().into()),
         DType::Str => {
             Data::Str(proto.string_data.iter().map(|text| Arc::from(String::from_utf8_lossy(text))).collect())
         }

@@ -67,7 +67,7 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
         Data::I64(values) => values.iter().map(|x| *x as f64).collect(),
         Data::I32(values) => values.iter().map(|x| f64::from(*x)).collect(),
         Data::F32(values) => values.iter().map(|x| f64::from(*x)).collect(),
-        Data::F64(values) => values.clone(),
+        Data::F64(values) => values.to_vec(),
         _ => Vec::new(),
     }
 }

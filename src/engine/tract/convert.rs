@@ -25,6 +25,11 @@ pub fn datum_type(dtype: DType) -> Option<DatumType> {
     })
 }
 
+/// Whether tract has elements of this type.
+pub fn takes(dtype: DType) -> bool {
+    datum_type(dtype).is_some()
+}
+
 /// Copies a tensor into tract's aligned memory.
 pub fn to_tract(tensor: &Tensor) -> Result<TractTensor, RunError> {
     fn copy<T: Datum + Copy>(shape: &Shape, values: &[T]) -> Result<TractTensor, RunError> {

@@ -5,6 +5,7 @@ mod convert;
 mod network;
 mod sizes;
 
+pub use convert::takes;
 pub use network::Network;
 
 /// The engine's name in tables and logs.

@@ -107,7 +107,7 @@ impl Admin {
             Route::Model(name) => index::model_in_full(&*self.slot(name)?),
             Route::Events => serde_json::json!({"events": self.registry.events()}),
             Route::Process => about::page(&self.facts, self.started),
-            Route::OpenApi => openapi::admin(),
+            Route::OpenApi => openapi::admin(&self.registry.catalog()),
             Route::Docs => return Ok(self.docs()),
             Route::Control(..)
             | Route::Traffic(_)
@@ -133,7 +133,9 @@ impl Admin {
 
     /// Both ports' documents as a page.
     fn docs(&self) -> Reply {
-        let documents = [openapi::data(&self.registry.catalog()), openapi::admin()];
+        let catalog = self.registry.catalog();
+        let default = self.facts.settings.default_model.as_deref();
+        let documents = [openapi::data(&catalog, default), openapi::admin(&catalog)];
         let mut reply = Response::new(Full::new(Bytes::from(openapi::page(&documents))));
         reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         reply

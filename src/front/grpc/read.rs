@@ -8,7 +8,8 @@ use crate::front::extra;
 use crate::front::oip::{Parsed, Value, Wanted, add, is_shared_memory, no_shared_memory, shape_of, truth};
 use crate::front::raw;
 use crate::front::reply::ApiError;
-use crate::tensor::{DType, Data, Shape, Tensor};
+use crate::tensor::{Buffer, DType, Data, Shape, Tensor};
+use bytemuck::Pod;
 use bytes::Bytes;
 use std::collections::HashMap;
 
@@ -92,7 +93,10 @@ fn tensor(input: InferInputTensor, bytes: Option<Bytes>, signature: &Signature) 
         (Some(_), Some(_)) => {
             return Err(bad("contents field must not be specified when using raw_input_contents".to_owned()));
         }
-        (Some(bytes), None) => raw::decode(dtype, shape, &bytes).map_err(|error| bad(error.to_string()))?,
+        // Copied, for as it lies it would keep the whole message, whatever else was in that.
+        (Some(bytes), None) => {
+            raw::decode(dtype, shape, Bytes::copy_from_slice(&bytes)).map_err(|error| bad(error.to_string()))?
+        }
         (None, contents) => typed(dtype, shape, contents.unwrap_or_default()).map_err(bad)?,
     };
     Ok((at, tensor))
@@ -118,16 +122,16 @@ fn take(dtype: DType, contents: &mut InferTensorContents) -> Result<Data, String
     use std::mem::take;
     Ok(match dtype {
         DType::Bool => Data::Bool(take(&mut contents.bool_contents)),
-        DType::I32 => Data::I32(take(&mut contents.int_contents)),
+        DType::I32 => Data::I32(take(&mut contents.int_contents).into()),
         DType::I16 => Data::I16(narrow(dtype, take(&mut contents.int_contents))?),
         DType::I8 => Data::I8(narrow(dtype, take(&mut contents.int_contents))?),
-        DType::I64 => Data::I64(take(&mut contents.int64_contents)),
-        DType::U32 => Data::U32(take(&mut contents.uint_contents)),
+        DType::I64 => Data::I64(take(&mut contents.int64_contents).into()),
+        DType::U32 => Data::U32(take(&mut contents.uint_contents).into()),
         DType::U16 => Data::U16(narrow(dtype, take(&mut contents.uint_contents))?),
         DType::U8 => Data::U8(narrow(dtype, take(&mut contents.uint_contents))?),
-        DType::U64 => Data::U64(take(&mut contents.uint64_contents)),
-        DType::F32 => Data::F32(take(&mut contents.fp32_contents)),
-        DType::F64 => Data::F64(take(&mut contents.fp64_contents)),
+        DType::U64 => Data::U64(take(&mut contents.uint64_contents).into()),
+        DType::F32 => Data::F32(take(&mut contents.fp32_contents).into()),
+        DType::F64 => Data::F64(take(&mut contents.fp64_contents).into()),
         DType::F16 | DType::BF16 => {
             return Err(format!("{dtype} has no typed contents: send raw_input_contents"));
         }
@@ -140,7 +144,7 @@ fn take(dtype: DType, contents: &mut InferTensorContents) -> Result<Data, String
 }
 
 /// Small integers travel as 32-bit ones.
-fn narrow<W: Copy + std::fmt::Display, N: TryFrom<W>>(dtype: DType, values: Vec<W>) -> Result<Vec<N>, String> {
+fn narrow<W: Copy + std::fmt::Display, N: TryFrom<W> + Pod>(dtype: DType, values: Vec<W>) -> Result<Buffer<N>, String> {
     let fit = |(index, value): (usize, W)| {
         N::try_from(value).map_err(|_| format!("element {index}: {value} does not fit in {dtype}"))
     };

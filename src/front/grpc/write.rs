@@ -68,14 +68,14 @@ fn typed(data: Data) -> InferTensorContents {
         Data::Bool(values) => contents.bool_contents = values,
         Data::I8(values) => contents.int_contents = values.into_iter().map(i32::from).collect(),
         Data::I16(values) => contents.int_contents = values.into_iter().map(i32::from).collect(),
-        Data::I32(values) => contents.int_contents = values,
-        Data::I64(values) => contents.int64_contents = values,
+        Data::I32(values) => contents.int_contents = values.into_vec(),
+        Data::I64(values) => contents.int64_contents = values.into_vec(),
         Data::U8(values) => contents.uint_contents = values.into_iter().map(u32::from).collect(),
         Data::U16(values) => contents.uint_contents = values.into_iter().map(u32::from).collect(),
-        Data::U32(values) => contents.uint_contents = values,
-        Data::U64(values) => contents.uint64_contents = values,
-        Data::F32(values) => contents.fp32_contents = values,
-        Data::F64(values) => contents.fp64_contents = values,
+        Data::U32(values) => contents.uint_contents = values.into_vec(),
+        Data::U64(values) => contents.uint64_contents = values.into_vec(),
+        Data::F32(values) => contents.fp32_contents = values.into_vec(),
+        Data::F64(values) => contents.fp64_contents = values.into_vec(),
         Data::Str(texts) => {
             contents.bytes_contents = texts.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect();
         }
@@ -92,6 +92,7 @@ mod tests {
     use super::super::read::read;
     use super::*;
     use crate::engine::{Dim, Signature, TensorSpec};
+    use crate::tensor::Element;
     use proptest::prelude::*;
 
     fn any_data() -> impl Strategy<Value = Data> {
@@ -99,14 +100,14 @@ mod tests {
         let length = 0..20usize;
         prop_oneof![
             vec(any::<bool>(), length.clone()).prop_map(Data::Bool),
-            vec(any::<u8>(), length.clone()).prop_map(Data::U8),
-            vec(any::<u16>(), length.clone()).prop_map(Data::U16),
-            vec(any::<u32>(), length.clone()).prop_map(Data::U32),
-            vec(any::<u64>(), length.clone()).prop_map(Data::U64),
-            vec(any::<i8>(), length.clone()).prop_map(Data::I8),
-            vec(any::<i16>(), length.clone()).prop_map(Data::I16),
-            vec(any::<i32>(), length.clone()).prop_map(Data::I32),
-            vec(any::<i64>(), length.clone()).prop_map(Data::I64),
+            vec(any::<u8>(), length.clone()).prop_map(u8::wrap),
+            vec(any::<u16>(), length.clone()).prop_map(u16::wrap),
+            vec(any::<u32>(), length.clone()).prop_map(u32::wrap),
+            vec(any::<u64>(), length.clone()).prop_map(u64::wrap),
+            vec(any::<i8>(), length.clone()).prop_map(i8::wrap),
+            vec(any::<i16>(), length.clone()).prop_map(i16::wrap),
+            vec(any::<i32>(), length.clone()).prop_map(i32::wrap),
+            vec(any::<i64>(), length.clone()).prop_map(i64::wrap),
             vec(any::<u32>(), length.clone()).prop_map(|v| Data::F32(v.into_iter().map(f32::from_bits).collect())),
             vec(any::<u64>(), length.clone()).prop_map(|v| Data::F64(v.into_iter().map(f64::from_bits).collect())),
             vec(any::<String>(), length).prop_map(|v| Data::Str(v.into_iter().map(Into::into).collect())),

@@ -13,9 +13,6 @@ use crate::tensor::Tensor;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// Bare tokens, as Triton writes and its clients read them.
-const NAN: NonFinite = NonFinite::Token;
-
 /// A body, and how many bytes of it are JSON where raw tensors follow.
 pub struct Written {
     pub body: Vec<u8>,
@@ -23,7 +20,13 @@ pub struct Written {
 }
 
 /// Writes the body: the outputs asked for, each as JSON or as raw bytes. The id is always answered.
-pub fn write(version: &Routed, outputs: &[Tensor], parsed: &Parsed, ids: &Ids) -> Result<Written, ApiError> {
+pub fn write(
+    version: &Routed,
+    outputs: &[Tensor],
+    parsed: &Parsed,
+    ids: &Ids,
+    non_finite: NonFinite,
+) -> Result<Written, ApiError> {
     let chosen = chosen(version, outputs, parsed)?;
     let binary = |wanted: &Wanted| wanted.binary.unwrap_or(parsed.parameters.binary_output);
     let tail: usize =
@@ -46,7 +49,7 @@ pub fn write(version: &Routed, outputs: &[Tensor], parsed: &Parsed, ids: &Ids) -
         if place > 0 {
             out.push(b',');
         }
-        output(&mut out, name, tensor, binary(wanted));
+        output(&mut out, name, tensor, binary(wanted), non_finite);
     }
     out.extend_from_slice(b"]}");
     let json = out.len();
@@ -90,7 +93,7 @@ fn as_asked<'a>(
     classify(&spec.name, tensor, wanted.classes, labels, version.signature().batchable()).map(Cow::Owned)
 }
 
-fn output(out: &mut Vec<u8>, name: &str, tensor: &Tensor, binary: bool) {
+fn output(out: &mut Vec<u8>, name: &str, tensor: &Tensor, binary: bool, non_finite: NonFinite) {
     out.extend_from_slice(b"{\"name\":");
     write_str(out, name);
     out.extend_from_slice(b",\"datatype\":\"");
@@ -100,15 +103,15 @@ fn output(out: &mut Vec<u8>, name: &str, tensor: &Tensor, binary: bool) {
         if axis > 0 {
             out.push(b',');
         }
-        dim.write(out, NAN);
+        dim.write(out, non_finite);
     }
     if binary {
         out.extend_from_slice(b"],\"parameters\":{\"binary_data_size\":");
-        raw::encoded_len(tensor.data()).write(out, NAN);
+        raw::encoded_len(tensor.data()).write(out, non_finite);
         out.extend_from_slice(b"}}");
         return;
     }
     out.extend_from_slice(b"],\"data\":[");
-    write_data(out, tensor.data(), 0, tensor.data().len(), NAN);
+    write_data(out, tensor.data(), 0, tensor.data().len(), non_finite);
     out.extend_from_slice(b"]}");
 }

@@ -7,6 +7,7 @@ use crate::engine::{Dim, Signature, TensorSpec};
 use crate::front::raw;
 use crate::front::reply::ApiError;
 use crate::tensor::{DType, Data, Shape, Tensor};
+use bytes::Bytes;
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 
@@ -53,7 +54,7 @@ impl Framing {
 pub(super) fn fill(
     filled: Vec<Filled>,
     framing: Framing,
-    mut tail: &[u8],
+    mut tail: Bytes,
     signature: &Signature,
 ) -> Result<Vec<Option<Tensor>>, ApiError> {
     let mut inputs: Vec<Option<Tensor>> = signature.inputs.iter().map(|_| None).collect();
@@ -66,8 +67,10 @@ pub(super) fn fill(
         let tensor = match one.source {
             Source::Json(tensor) => tensor,
             Source::Binary { shape, size } => {
-                let (bytes, rest) = tail.split_at_checked(size).ok_or_else(|| short(spec, size - tail.len()))?;
-                tail = rest;
+                if size > tail.len() {
+                    return Err(short(spec, size - tail.len()));
+                }
+                let bytes = tail.split_to(size);
                 raw::decode(spec.dtype, shape, bytes).map_err(|error| bad(spec, error))?
             }
         };
@@ -92,7 +95,7 @@ fn short(spec: &TensorSpec, missing: usize) -> ApiError {
 }
 
 /// A body that is nothing but the only input's bytes: one row, whose outputs come back raw as well.
-pub(super) fn raw(body: &[u8], signature: &Signature) -> Result<Parsed, ApiError> {
+pub(super) fn raw(body: &Bytes, signature: &Signature) -> Result<Parsed, ApiError> {
     let [spec] = signature.inputs.as_slice() else {
         let words = format!(
             "a raw binary request needs a model with exactly 1 input, and this one has {}: send the JSON header",
@@ -107,7 +110,7 @@ pub(super) fn raw(body: &[u8], signature: &Signature) -> Result<Parsed, ApiError
             let text = raw::text(body, 0).map_err(|error| bad(spec, error))?;
             Tensor::new(shape, Data::Str(vec![text])).map_err(|error| bad(spec, error))?
         }
-        dtype => raw::decode(dtype, shape, body).map_err(|error| bad(spec, error))?,
+        dtype => raw::decode(dtype, shape, body.clone()).map_err(|error| bad(spec, error))?,
     };
     let parameters = Parameters { binary_output: true, ..Parameters::default() };
     Ok(Parsed { inputs: vec![tensor], parameters, ..Parsed::default() })

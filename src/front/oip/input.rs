@@ -11,6 +11,9 @@ use crate::tensor::{DType, Shape, Tensor};
 /// Axes that a shape may have: no model has as many.
 pub const MOST_AXES: usize = 32;
 
+/// Bytes that a value takes in the text, with its comma, where room is made for values beforehand.
+const LIKELY_LENGTH: usize = 4;
+
 /// An input that has been read, or whose bytes are announced.
 pub struct Filled {
     /// Its place in the signature.
@@ -131,8 +134,9 @@ impl<'a> Input<'a> {
     fn read_data(&self, reader: &mut Reader<'a>, dtype: DType) -> Result<(Shape, Elements), Wrong> {
         self.refuse_halves(dtype)?;
         expect(reader, Kind::Array, &format!("{}.data", self.field()))?;
-        // The shape is a caller's word: no memory is set aside on it beyond a little.
-        let capacity = self.shape.as_ref().and_then(Shape::elements).unwrap_or(0).min(4096);
+        // The shape is a caller's word: no memory is set aside on it beyond what the text may well hold.
+        let wanted = self.shape.as_ref().and_then(Shape::elements).unwrap_or(0);
+        let capacity = wanted.min(reader.left() / LIKELY_LENGTH);
         let mut elements = Elements::new(dtype, capacity);
         let shape = nested(reader, &mut elements).map_err(|error| match error {
             NestedError::Json(error) | NestedError::Element { source: ElementError::Json(error), .. } => {

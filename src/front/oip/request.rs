@@ -9,6 +9,7 @@ use crate::front::reply::ApiError;
 use crate::front::wrong::Wrong;
 use crate::json::{JsonError, Kind, Reader};
 use crate::tensor::Tensor;
+use bytes::Bytes;
 
 /// What an inference request holds.
 #[derive(Debug, Default)]
@@ -34,14 +35,17 @@ pub struct Wanted {
 }
 
 /// Reads a body straight into the model's tensors.
-pub fn parse(body: &[u8], framing: Framing, signature: &Signature, max_depth: usize) -> Result<Parsed, ApiError> {
+pub fn parse(body: &Bytes, framing: Framing, signature: &Signature, max_depth: usize) -> Result<Parsed, ApiError> {
     let json = match framing {
         Framing::Json => body.len(),
         Framing::Mixed { json } => json,
         Framing::Raw => return binary::raw(body, signature),
     };
-    let (json, tail) = body.split_at_checked(json).unwrap_or((body, &[]));
-    let mut reader = Reader::new(json, max_depth);
+    let (head, tail) = body.split_at_checked(json).unwrap_or((body, &[]));
+    // Tensors that are taken as they lie keep the whole body for as long as they wait: more JSON than
+    // tensors is not worth that, and a queue counts the tensors alone.
+    let tail = if tail.len() < head.len() { Bytes::copy_from_slice(tail) } else { body.slice_ref(tail) };
+    let mut reader = Reader::new(head, max_depth);
     let (mut parsed, filled) = whole(&mut reader, signature)?;
     reader.finish().map_err(Wrong::Json)?;
     let mut inputs = binary::fill(filled, framing, tail, signature)?;

@@ -32,7 +32,7 @@ impl Front {
         drop(bytes);
         let asked = Asked { inputs: std::mem::take(&mut parsed.inputs), extras: parsed.extras };
         let answer = self.compute(version, asked, parsed.parameters.terms(), context).await?;
-        let written = write(version, &answer.outputs, &parsed, &context.ids)?;
+        let written = write(version, &answer.outputs, &parsed, &context.ids, self.settings.non_finite)?;
         let mut reply = context.success(version, answer.timing, written.body);
         if let Some(json) = written.json {
             reply.headers_mut().insert(CONTENT_TYPE, BINARY);

@@ -1,108 +1,104 @@
 //! The data port.
 
-use super::{answers, body, document, examples, get, post, schemas};
-use crate::registry::{Catalog, Version};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value, json};
+use super::model;
+use super::operation::{Operation, Paths, reference};
+use super::schemas;
+use super::shapes::{listed, object, text};
+use crate::registry::Catalog;
+use serde_json::{Value, json};
 
-/// Every path, and each model that serves with its own.
-pub fn data(catalog: &Catalog) -> Value {
-    let mut paths = Map::new();
-    fixed(&mut paths);
+/// Every path: the fixed ones, and each model that serves with its own. `default` names the model for
+/// requests that name none.
+pub fn data(catalog: &Catalog, default: Option<&str>) -> Value {
+    let mut paths = Paths::default();
+    probes(&mut paths);
+    facts(&mut paths);
+    repository(&mut paths, catalog);
+    let slot = default.map_or_else(|| catalog.only(), |name| catalog.get(name));
+    let version = slot.and_then(|slot| slot.serving.load().default.clone());
+    model::unnamed(&mut paths, version.as_deref());
     for slot in catalog.sorted() {
-        if let Some(version) = &slot.serving.load().default {
-            model(&mut paths, version);
+        let serving = slot.serving.load();
+        if let Some(version) = &serving.default {
+            model::named(&mut paths, version, &serving);
         }
     }
-    document("Tidegate: the data port", paths)
+    paths.document("Tidegate: the data port", schemas::data_port())
 }
 
-fn fixed(paths: &mut Map<String, Value>) {
-    let ready = || json!({"$ref": "#/components/schemas/Ready"});
-    let live = json!({"type": "object", "properties": {"live": {"const": true}}, "required": ["live"]});
-    let mut add = |path: &str, item: Value| drop(paths.insert(path.to_owned(), item));
+fn probes(paths: &mut Paths) {
     for (path, id) in [("/livez", "live"), ("/v2/health/live", "oipLive")] {
-        add(path, get("Whether the process answers", id, live.clone()));
+        paths.get(path, Operation::new(id, "Whether the process answers").gives(schemas::live()));
     }
     for (path, id) in [("/readyz", "ready"), ("/health", "health"), ("/v2/health/ready", "oipReady")] {
-        let mut item = get("Whether requests can be answered", id, ready());
-        item["get"]["responses"]["5XX"]["content"]["application/json"]["schema"] = ready();
-        add(path, item);
+        paths.get(path, ready(id));
     }
-    add("/v2", get("The server's name, version and extensions", "server", schemas::object()));
-    add("/v2/models", get("The names of the models", "models", schemas::object()));
-    add("/v2/models/stats", get("Statistics of all models", "statistics", schemas::object()));
-    let index = body(schemas::object(), json!({"ready": true}));
-    add("/v2/repository/index", post("What is in the repository", "index", index, json!({"type": "array"})));
-    add(
-        "/v1/models",
-        get("The names of the models, as KServe's first protocol has them", "v1Models", schemas::object()),
-    );
-    add("/", get("Liveness, as KServe's clients ask for it", "alive", schemas::object()));
-    let mut version = get("The server's version, bare", "version", schemas::object());
-    version["get"]["responses"]["200"]["content"] = json!({"text/plain": {"schema": {"type": "string"}}});
-    add("/version", version);
+    let ping = Operation::new("ping", "Whether requests can be answered, as SageMaker and MLflow ask")
+        .answers("200", "an empty line", "application/json", Value::Null)
+        .answers("404", "an empty line: they cannot", "application/json", Value::Null);
+    paths.get("/ping", ping);
+    let alive = object(&[("status", json!({"const": "alive"}))]);
+    paths.get("/", Operation::new("alive", "Liveness, as KServe's clients ask for it").gives(alive));
 }
 
-fn model(paths: &mut Map<String, Value>, version: &Version) {
-    let name = version.model.as_str();
-    let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC).to_string();
-    // What may stand unescaped does, so that the paths read as they are typed.
-    let encoded = encoded.replace("%2D", "-").replace("%5F", "_").replace("%2E", ".");
-    let id = |what: &str| format!("{what}_{name}");
-    let mut add = |path: String, item: Value| drop(paths.insert(path, item));
-    let predictions = json!({
-        "type": "object",
-        "required": ["predictions", "model", "version", "prediction_id"],
-        "properties": {"predictions": {"type": "array"}, "model": {"const": name}},
-    });
-    let plain = body(json!(true), examples::plain(version));
-    add(format!("/models/{encoded}/predict"), post("Predict", &id("predict"), plain, predictions));
-    add(format!("/v2/models/{encoded}/infer"), inference(version, &id("infer")));
-    for (path, what) in
-        [("", "metadata"), ("/ready", "readiness"), ("/config", "configuration"), ("/stats", "statistics")]
-    {
-        let summary = format!("The model's {what}");
-        add(format!("/v2/models/{encoded}{path}"), get(&summary, &id(what), schemas::object()));
-    }
-    let columns = body(schemas::object(), examples::columns(version));
-    let outputs = json!({"type": "object", "minProperties": 1});
-    add(
-        format!("/v1/models/{encoded}:predict"),
-        post("Predict, as TF Serving does", &id("v1Predict"), columns, outputs),
-    );
-    add(format!("/v1/models/{encoded}"), get("The state of the versions", &id("v1Status"), schemas::object()));
-    add(format!("/v1/models/{encoded}/metadata"), get("The signature", &id("v1Metadata"), schemas::object()));
+/// Readiness: the same members under 200 and 503.
+pub fn ready(id: &str) -> Operation {
+    Operation::new(id, "Whether requests can be answered").gives(reference("Ready")).answers(
+        "503",
+        "they cannot",
+        "application/json",
+        reference("Ready"),
+    )
 }
 
-fn inference(version: &Version, id: &str) -> Value {
-    let inputs: Vec<Value> = version.signature().inputs.iter().map(schemas::input).collect();
-    let schema = json!({
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {
-            "id": {"type": "string"},
-            "parameters": {"type": "object"},
-            "inputs": {"type": "array", "items": {"oneOf": inputs}},
-            "outputs": {"type": "array", "items": {"type": "object", "required": ["name"]}},
-        },
+fn facts(paths: &mut Paths) {
+    let server = object(&[("name", text()), ("version", text()), ("extensions", listed(text()))]);
+    for (path, id) in [("/v2", "server"), ("/v2/", "serverSlash")] {
+        let operation = Operation::new(id, "The server's name, version and extensions");
+        paths.get(path, operation.gives(server.clone()));
+    }
+    let names = object(&[("models", listed(text()))]);
+    for (path, id, summary) in [
+        ("/v2/models", "models", "The names of the models"),
+        ("/v1/models", "v1Models", "The names of the models, as KServe's first protocol has them"),
+        ("/v1/models/", "v1ModelsSlash", "The same"),
+    ] {
+        paths.get(path, Operation::new(id, summary).gives(names.clone()));
+    }
+    paths.get(
+        "/v2/models/stats",
+        Operation::new("statistics", "Statistics of all models").gives(reference("Statistics")),
+    );
+    paths.get("/openapi.json", Operation::new("document", "This document").gives(schemas::document()));
+    let version =
+        Operation::new("version", "The server's version, bare").answers("200", "the version", "text/plain", text());
+    paths.get("/version", version);
+}
+
+fn repository(paths: &mut Paths, catalog: &Catalog) {
+    let asked = json!({"type": "object", "properties": {"ready": {"type": ["boolean", "null"]}}});
+    let index = Operation::new("index", "The versions of all models, or of those that are ready")
+        .may_take(asked, json!({"ready": true}))
+        .gives(listed(reference("IndexLine")));
+    paths.post("/v2/repository/index", index);
+    let uploads = json!({
+        "type": ["object", "null"],
+        "properties": {"config": {"type": "string", "description": "a model configuration as JSON"}},
+        "description": "with files: \"file:1/model.onnx\", each in base64",
     });
-    let answer = json!({
-        "type": "object",
-        "required": ["model_name", "model_version", "id", "outputs"],
-        "properties": {
-            "model_name": {"const": version.model.as_str()},
-            "model_version": {"type": "string"},
-            "id": {"type": "string"},
-            "parameters": {"type": "object"},
-            "outputs": {"type": "array", "items": schemas::output()},
-        },
-    });
-    let mut item =
-        post("Infer by the Open Inference Protocol", id, body(schema, examples::inference(version)), answer.clone());
-    let mut responses = answers(answer);
-    // JSON with raw tensors behind it, where these are asked for.
-    responses["200"]["content"]["application/octet-stream"] = json!({});
-    item["post"]["responses"] = responses;
-    item
+    for (verb, summary, parameters) in [
+        ("load", "Load a model, or load it again; with --model-control explicit", uploads),
+        (
+            "unload",
+            "Take a model out of service; with --model-control explicit",
+            json!({"type": ["object", "null"], "description": "none has an effect here"}),
+        ),
+    ] {
+        let body = json!({"type": "object", "properties": {"parameters": parameters}});
+        let operation = Operation::new(format!("repository_{verb}"), summary)
+            .parameter("path", "model", schemas::model_name(catalog), "a model's name")
+            .may_take(body, json!({}))
+            .gives(object(&[("name", text()), (verb, json!({"const": true}))]));
+        paths.post(format!("/v2/repository/models/{{model}}/{verb}"), operation);
+    }
 }

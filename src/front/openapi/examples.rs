@@ -20,6 +20,19 @@ pub fn plain(version: &Version) -> Value {
     json!({"features": row(version)})
 }
 
+/// Rows for a verb of TF Serving's.
+pub fn rows(version: &Version) -> Value {
+    json!({"examples": [record(version)]})
+}
+
+/// The row by column, or by input where rows are no columns.
+fn record(version: &Version) -> Value {
+    match row(version) {
+        Value::Array(mut rows) => rows.pop().unwrap_or_default(),
+        row => row,
+    }
+}
+
 fn row(version: &Version) -> Value {
     let inputs = inputs(version);
     if version.features.names.is_empty() {

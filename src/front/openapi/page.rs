@@ -34,7 +34,7 @@ fn section(document: &Value) -> Markup {
     html! {
         h2 { (document["info"]["title"].as_str().unwrap_or_default()) }
         @for (path, item) in paths {
-            @for method in ["get", "post"] {
+            @for method in ["get", "post", "put", "delete"] {
                 @if let Some(operation) = item.get(method) { (entry(method, path, operation)) }
             }
         }

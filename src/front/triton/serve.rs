@@ -1,7 +1,7 @@
 //! Triton's extensions over REST.
 
 use super::config::{config, to_json as config_json};
-use super::repository::{Given, index, members, to_json as index_json};
+use super::repository::{Given, index, members, parameters, to_json as index_json};
 use super::stats::to_json as stats_json;
 use crate::front::context::Context;
 use crate::front::incoming::Incoming;
@@ -32,7 +32,11 @@ impl Front {
         let body = self.body(headers, incoming, context).await?;
         let answer = match asked {
             Repository::Index => {
-                let ready = members(&body)?.get("ready") == Some(&Value::Bool(true));
+                let ready = match members(&body)?.get("ready") {
+                    Some(Value::Bool(ready)) => *ready,
+                    None | Some(Value::Null) => false,
+                    Some(_) => return Err(ApiError::field("ready", "'ready': expected true or false")),
+                };
                 index_json(&index(&self.registry.catalog(), ready))
             }
             Repository::Load(model) => {
@@ -41,7 +45,7 @@ impl Front {
                 serde_json::json!({"name": model, "load": true})
             }
             Repository::Unload(model) => {
-                members(&body)?;
+                parameters(&body)?;
                 self.unload_model(&model).await?;
                 serde_json::json!({"name": model, "unload": true})
             }

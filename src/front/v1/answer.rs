@@ -8,31 +8,29 @@ use crate::tensor::{DType, Data, Tensor};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Bare tokens, as TF Serving writes them.
-const NAN: NonFinite = NonFinite::Token;
 /// Outputs of this kind of name hold bytes, not text.
 const BYTES: &str = "_bytes";
 
 /// Writes the body. With a single output its name is left out.
-pub fn write(version: &Version, outputs: &[Tensor], form: Form, rows: usize) -> Vec<u8> {
+pub fn write(version: &Version, outputs: &[Tensor], form: Form, rows: usize, nan: NonFinite) -> Vec<u8> {
     let specs = &version.signature().outputs;
     let named: Vec<(&str, &Tensor)> = specs.iter().map(|spec| spec.name.as_str()).zip(outputs).collect();
     let mut out = Vec::with_capacity(64 + 24 * rows * outputs.len());
     out.extend_from_slice(if form == Form::Rows { b"{\"predictions\":" } else { b"{\"outputs\":" });
     let by_row = |tensor: &Tensor| !tensor.shape().is_empty() && tensor.rows() == rows;
     match (form, named.as_slice()) {
-        (_, [(name, only)]) => value(&mut out, name, only, only.shape(), 0),
+        (_, [(name, only)]) => value(&mut out, name, only, only.shape(), 0, nan),
         (Form::Rows, named) if named.iter().all(|(_, tensor)| by_row(tensor)) => {
             list(&mut out, b"[]", 0..rows, |out, row| {
                 list(out, b"{}", named.iter(), |out, (name, tensor)| {
                     member(out, name);
-                    value(out, name, tensor, tensor.shape().row_dims(), row * tensor.shape().row_elements());
+                    value(out, name, tensor, tensor.shape().row_dims(), row * tensor.shape().row_elements(), nan);
                 });
             });
         }
         (_, named) => list(&mut out, b"{}", named.iter(), |out, (name, tensor)| {
             member(out, name);
-            value(out, name, tensor, tensor.shape(), 0);
+            value(out, name, tensor, tensor.shape(), 0, nan);
         }),
     }
     out.push(b'}');
@@ -60,11 +58,11 @@ fn member(out: &mut Vec<u8>, name: &str) {
     out.push(b':');
 }
 
-fn value(out: &mut Vec<u8>, name: &str, tensor: &Tensor, dims: &[usize], from: usize) {
+fn value(out: &mut Vec<u8>, name: &str, tensor: &Tensor, dims: &[usize], from: usize, nan: NonFinite) {
     match (tensor.data(), dims) {
         (Data::Str(texts), _) if name.ends_with(BYTES) => packed(out, texts, dims, from),
-        (data, []) => write_element(out, data, from, NAN),
-        (data, dims) => write_nested(out, data, dims, from, NAN),
+        (data, []) => write_element(out, data, from, nan),
+        (data, dims) => write_nested(out, data, dims, from, nan),
     }
 }
 
@@ -84,7 +82,7 @@ fn packed(out: &mut Vec<u8>, texts: &[std::sync::Arc<str>], dims: &[usize], from
 }
 
 /// Each row's classes with their scores.
-pub fn classified(version: &Version, outputs: &[Tensor]) -> Result<Vec<u8>, ApiError> {
+pub fn classified(version: &Version, outputs: &[Tensor], nan: NonFinite) -> Result<Vec<u8>, ApiError> {
     let unfit = || {
         let words = "this model has no output of scores for classes: ask for ':predict'";
         ApiError::field("path", words)
@@ -101,7 +99,7 @@ pub fn classified(version: &Version, outputs: &[Tensor]) -> Result<Vec<u8>, ApiE
                 None => write_str(out, &class.to_string()),
             }
             out.push(b',');
-            write_element(out, scores.data(), row * width + class, NAN);
+            write_element(out, scores.data(), row * width + class, nan);
             out.push(b']');
         });
     });
@@ -110,7 +108,7 @@ pub fn classified(version: &Version, outputs: &[Tensor]) -> Result<Vec<u8>, ApiE
 }
 
 /// Each row's value.
-pub fn regressed(version: &Version, outputs: &[Tensor]) -> Result<Vec<u8>, ApiError> {
+pub fn regressed(version: &Version, outputs: &[Tensor], nan: NonFinite) -> Result<Vec<u8>, ApiError> {
     let tensor = outputs.get(version.roles.prediction);
     let tensor = tensor.ok_or_else(|| ApiError::new(Cause::Internal, "the model gave no output"))?;
     let one_each = !tensor.shape().is_empty() && tensor.shape().row_elements() == 1;
@@ -119,7 +117,7 @@ pub fn regressed(version: &Version, outputs: &[Tensor]) -> Result<Vec<u8>, ApiEr
         return Err(ApiError::field("path", words));
     }
     let mut out = b"{\"result\":".to_vec();
-    list(&mut out, b"[]", 0..tensor.rows(), |out, row| write_element(out, tensor.data(), row, NAN));
+    list(&mut out, b"[]", 0..tensor.rows(), |out, row| write_element(out, tensor.data(), row, nan));
     out.push(b'}');
     Ok(out)
 }

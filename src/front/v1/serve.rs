@@ -33,10 +33,13 @@ impl Front {
         };
         let rows = inputs.first().map_or(1, Tensor::rows);
         let answer = self.compute(version, inputs, Terms::default(), context).await?;
+        let nan = self.settings.non_finite;
         let body = match (task, form) {
-            (Task::Classify, _) => classified(version, &answer.outputs)?,
-            (Task::Regress, _) => regressed(version, &answer.outputs)?,
-            (Task::Predict, form) => write(version, &answer.outputs, form.unwrap_or(super::request::Form::Rows), rows),
+            (Task::Classify, _) => classified(version, &answer.outputs, nan)?,
+            (Task::Regress, _) => regressed(version, &answer.outputs, nan)?,
+            (Task::Predict, form) => {
+                write(version, &answer.outputs, form.unwrap_or(super::request::Form::Rows), rows, nan)
+            }
         };
         Ok(context.success(version, answer.timing, body))
     }

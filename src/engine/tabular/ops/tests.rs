@@ -66,13 +66,13 @@ impl Dice {
         let shape = self.shape();
         let len = if shape.contains(&0) { 0 } else { shape.iter().product() };
         let data = match self.roll(9) {
-            0 => Data::F64(self.many(len, |dice| f64::from(dice.float()))),
-            1 => Data::I32(self.many(len, |dice| dice.int() as i32)),
-            2 | 3 => Data::I64(self.many(len, Self::int)),
+            0 => Data::F64(self.many(len, |dice| f64::from(dice.float())).into()),
+            1 => Data::I32(self.many(len, |dice| dice.int() as i32).into()),
+            2 | 3 => Data::I64(self.many(len, Self::int).into()),
             4 => Data::Bool(self.many(len, |dice| dice.roll(2) == 0)),
             5 => Data::Str(self.many(len, |dice| Arc::from(dice.text()))),
-            6 => Data::U8(self.many(len, |dice| dice.roll(9) as u8)),
-            _ => Data::F32(self.many(len, Self::float)),
+            6 => Data::U8(self.many(len, |dice| dice.roll(9) as u8).into()),
+            _ => Data::F32(self.many(len, Self::float).into()),
         };
         Tensor::new(shape.as_slice(), data).expect("as long as its shape")
     }

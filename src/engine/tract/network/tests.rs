@@ -24,7 +24,7 @@ fn batches_filled_up_or_cut_answer_as_any_batch_does() {
         let values: Vec<f32> = (0..rows * width).map(|at| (at % 17) as f32).collect();
         let dims: Vec<usize> =
             [rows].into_iter().chain(plans.nothing(1).expect("zeros")[0].shape()[1..].to_vec()).collect();
-        let inputs = [Tensor::new(dims.as_slice(), Data::F32(values)).expect("it fits")];
+        let inputs = [Tensor::new(dims.as_slice(), Data::F32(values.into())).expect("it fits")];
         let want = plans.any(&inputs).expect("it runs");
         let Way::Sized(at) = plans.sizes.way(rows) else { panic!("{rows} rows have a plan") };
         let got = plans.filled(at, &inputs, rows).expect("it runs");

@@ -93,8 +93,8 @@ impl Mapper {
         let to_ints = [ints, &[attributes.int("default_int64", -1)]].concat();
         let to_texts = [&texts[..], &[Arc::from(attributes.string("default_string", "_Unused"))]].concat();
         Ok(Self {
-            texts: (Keys::new(&Data::Str(texts))?, Data::I64(to_ints)),
-            ints: (Keys::new(&Data::I64(ints.to_vec()))?, Data::Str(to_texts)),
+            texts: (Keys::new(&Data::Str(texts))?, Data::I64(to_ints.into())),
+            ints: (Keys::new(&Data::I64(ints.to_vec().into()))?, Data::Str(to_texts)),
         })
     }
 }
@@ -116,14 +116,14 @@ mod tests {
     fn a_mapper_reads_both_ways() {
         let text = |words: &[&str]| words.iter().map(|word| Arc::from(*word)).collect::<Vec<Arc<str>>>();
         let mapper = Mapper {
-            texts: (Keys::new(&Data::Str(text(&["a", "b"]))).expect("known"), Data::I64(vec![10, 20, -1])),
-            ints: (Keys::new(&Data::I64(vec![10, 20])).expect("known"), Data::Str(text(&["a", "b", "?"]))),
+            texts: (Keys::new(&Data::Str(text(&["a", "b"]))).expect("known"), Data::I64(vec![10, 20, -1].into())),
+            ints: (Keys::new(&Data::I64(vec![10, 20].into())).expect("known"), Data::Str(text(&["a", "b", "?"]))),
         };
         let run = |data: Data| mapper.run(&[&Tensor::new([data.len()], data).expect("fits")]);
         let ints = run(Data::Str(text(&["b", "z"]))).expect("runs");
         assert_eq!(i64::slice(ints[0].data()), Some(&[20i64, -1][..]));
-        let texts = run(Data::I64(vec![10, 11])).expect("runs");
+        let texts = run(Data::I64(vec![10, 11].into())).expect("runs");
         assert_eq!(<Arc<str>>::slice(texts[0].data()), Some(&text(&["a", "?"])[..]));
-        assert!(run(Data::F32(vec![1.0])).is_err());
+        assert!(run(Data::F32(vec![1.0].into())).is_err());
     }
 }

@@ -31,7 +31,7 @@ impl Encoder {
             return Err(format!("{} keys and {} values, expected as many", keys.len(), values.len()));
         }
         let default = default(attributes, values.dtype())?;
-        if !values.append(&default) || default.len() != 1 {
+        if !values.append(&default, 0..default.len()) || default.len() != 1 {
             return Err(format!("the default is no single {} value", values.dtype()));
         }
         Ok(Self { tables: vec![Table { keys: Keys::new(&keys)?, values }] })
@@ -45,8 +45,8 @@ impl Encoder {
         let to_texts = [&classes[..], &[Arc::from(attributes.string("default_string", "_Unused"))]].concat();
         Ok(Self {
             tables: vec![
-                Table { keys: Keys::new(&Data::Str(classes))?, values: Data::I64(to_places) },
-                Table { keys: Keys::new(&Data::I64(places))?, values: Data::Str(to_texts) },
+                Table { keys: Keys::new(&Data::Str(classes))?, values: Data::I64(to_places.into()) },
+                Table { keys: Keys::new(&Data::I64(places.into()))?, values: Data::Str(to_texts) },
             ],
         })
     }
@@ -60,8 +60,8 @@ fn side(attributes: &Attributes, name: &str) -> Result<Data, String> {
     let has = |kind: &str| attributes.has(&format!("{name}_{kind}"));
     match (has("strings"), has("int64s"), has("floats")) {
         (true, ..) => Ok(Data::Str(attributes.strings(&format!("{name}_strings")))),
-        (_, true, _) => Ok(Data::I64(attributes.ints(&format!("{name}_int64s")).to_vec())),
-        (.., true) => Ok(Data::F32(attributes.floats(&format!("{name}_floats")).to_vec())),
+        (_, true, _) => Ok(Data::I64(attributes.ints(&format!("{name}_int64s")).to_vec().into())),
+        (.., true) => Ok(Data::F32(attributes.floats(&format!("{name}_floats")).to_vec().into())),
         _ => Err(format!("it has no {name} as strings, int64s, floats or tensor")),
     }
 }
@@ -73,11 +73,11 @@ fn default(attributes: &Attributes, dtype: DType) -> Result<Data, String> {
     }
     Ok(match dtype {
         DType::Str => Data::Str(vec![Arc::from(attributes.string("default_string", "_Unused"))]),
-        DType::I64 => Data::I64(vec![attributes.int("default_int64", -1)]),
-        DType::F32 => Data::F32(vec![attributes.float("default_float", -0.0)]),
-        DType::F64 => Data::F64(vec![-0.0]),
-        DType::I32 => Data::I32(vec![-1]),
-        DType::I16 => Data::I16(vec![-1]),
+        DType::I64 => Data::I64(vec![attributes.int("default_int64", -1)].into()),
+        DType::F32 => Data::F32(vec![attributes.float("default_float", -0.0)].into()),
+        DType::F64 => Data::F64(vec![-0.0].into()),
+        DType::I32 => Data::I32(vec![-1].into()),
+        DType::I16 => Data::I16(vec![-1].into()),
         DType::Bool => Data::Bool(vec![false]),
         other => return Err(format!("values of type {other} are not supported")),
     })
@@ -119,15 +119,15 @@ mod tests {
 
     #[test]
     fn nan_and_both_zeros_are_keys_like_others() {
-        let encoder = table(Data::F32(vec![f32::NAN, 0.0]), Data::I64(vec![7, 8, -1]));
-        let found = run(&encoder, Data::F32(vec![-f32::NAN, -0.0, 1.0]));
+        let encoder = table(Data::F32(vec![f32::NAN, 0.0].into()), Data::I64(vec![7, 8, -1].into()));
+        let found = run(&encoder, Data::F32(vec![-f32::NAN, -0.0, 1.0].into()));
         assert_eq!(i64::slice(&found), Some(&[7i64, 8, -1][..]));
     }
 
     #[test]
     fn the_first_of_equal_keys_counts() {
-        let encoder = table(Data::I64(vec![3, 3]), Data::F32(vec![1.0, 2.0, 0.0]));
-        assert_eq!(f32::slice(&run(&encoder, Data::I64(vec![3]))), Some(&[1.0f32][..]));
+        let encoder = table(Data::I64(vec![3, 3].into()), Data::F32(vec![1.0, 2.0, 0.0].into()));
+        assert_eq!(f32::slice(&run(&encoder, Data::I64(vec![3].into()))), Some(&[1.0f32][..]));
         let wrong = Tensor::of([1], vec![1.0f32]).expect("fits");
         assert!(encoder.run(&[&wrong]).is_err());
     }

@@ -89,17 +89,19 @@ impl Op for Imputer {
         let data = match input.data() {
             Data::F32(values) => {
                 let is_missing = |x: f32| x == missing || (x.is_nan() && missing.is_nan());
-                Data::F32(impute(values, repeated(&self.floats, input)?, is_missing))
+                Data::F32(impute(values, repeated(&self.floats, input)?, is_missing).into())
             }
             Data::F64(values) => {
                 let is_missing = |x: f64| x == f64::from(missing) || (x.is_nan() && missing.is_nan());
                 let stored: Vec<f64> = self.floats.iter().map(|x| f64::from(*x)).collect();
-                Data::F64(impute(values, repeated(&stored, input)?, is_missing))
+                Data::F64(impute(values, repeated(&stored, input)?, is_missing).into())
             }
-            Data::I64(values) => Data::I64(impute(values, repeated(&self.ints, input)?, |x| x == self.missing_int)),
+            Data::I64(values) => {
+                Data::I64(impute(values, repeated(&self.ints, input)?, |x| x == self.missing_int).into())
+            }
             Data::I32(values) => {
                 let stored: Vec<i32> = self.ints.iter().map(|x| *x as i32).collect();
-                Data::I32(impute(values, repeated(&stored, input)?, |x| i64::from(x) == self.missing_int))
+                Data::I32(impute(values, repeated(&stored, input)?, |x| i64::from(x) == self.missing_int).into())
             }
             other => return Err(unsupported(other.dtype())),
         };
