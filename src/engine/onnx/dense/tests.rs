@@ -109,3 +109,48 @@ fn what_is_no_chain_is_named() {
     let two = vec![first(), node("Relu", &["a"], "b", vec![]), node("Tanh", &["a"], "y", vec![])];
     assert!(refused(two).contains("one line"));
 }
+
+/// What scikit-learn's classifiers of two classes look like: scaled rows, one share, its complement, the label.
+#[test]
+fn a_classifiers_scaler_and_label_belong_to_it() {
+    let ml = |op: &str, inputs: &[&str], output: &str, attributes| Node {
+        domain: Domain::Ml,
+        ..node(op, inputs, output, attributes)
+    };
+    let floats = |name: &str, floats: Vec<f32>| {
+        let r#type = pb::attribute_proto::AttributeType::Floats as i32;
+        pb::AttributeProto { name: name.into(), floats, r#type, ..Default::default() }
+    };
+    let nodes = vec![
+        ml("Scaler", &["x"], "a", vec![floats("offset", vec![1.0, 2.0]), floats("scale", vec![2.0])]),
+        node("Cast", &["a"], "b", vec![int("to", 1)]),
+        node("MatMul", &["b", "w"], "c", vec![]),
+        node("Sigmoid", &["c"], "p", vec![]),
+        node("Sub", &["one", "p"], "n", vec![]),
+        node("Concat", &["n", "p"], "shares", vec![int("axis", 1)]),
+        node("ArgMax", &["shares"], "i", vec![int("axis", 1)]),
+        ml("ArrayFeatureExtractor", &["classes", "i"], "l", vec![]),
+        node("Reshape", &["l", "flat"], "r", vec![]),
+        node("Cast", &["r"], "label", vec![int("to", 7)]),
+    ];
+    let of = |values: Vec<i64>| Tensor::of([values.len()], values).expect("it fits");
+    let constants = [
+        ("w", constant(&[2, 1], &[1.0, 1.0])),
+        ("one", constant(&[], &[1.0])),
+        ("classes", of(vec![7, 9])),
+        ("flat", of(vec![-1])),
+    ];
+    let mut graph = graph(nodes, &constants, 2, 2);
+    graph.outputs = vec![
+        TensorSpec::new("label", DType::I64, vec![Dim::Any(None)]),
+        TensorSpec::new("shares", DType::F32, vec![Dim::Any(None), Dim::Fixed(2)]),
+    ];
+    let lowered = lower(&graph).expect("a classifier");
+    assert_eq!(lowered.columns[1].stages, [Stage::Affine { offset: 2.0, scale: 2.0 }]);
+    assert_eq!(lowered.body.width(), 1);
+    let outputs = lowered.ends.read(&[0.25, 0.5, 0.75], &[]).expect("answers");
+    assert_eq!(outputs[0].as_slice::<i64>(), Some(&[7i64, 7, 9][..]), "the first of equals");
+    assert_eq!(outputs[1].as_slice::<f32>(), Some(&[0.75f32, 0.25, 0.5, 0.5, 0.25, 0.75][..]));
+    graph.outputs[0].dtype = DType::Str;
+    assert!(lower(&graph).map(|_| ()).expect_err("no such label").contains("'label'"));
+}
