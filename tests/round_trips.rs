@@ -140,9 +140,9 @@ fn member(dtype: DType, reply: &Reply, name: &str) -> Vec<u8> {
         match reader.peek().expect("JSON") {
             Kind::Object => reader.object(|reader, key| {
                 if key == name {
-                    all(reader, elements)
+                    all(reader, elements);
                 } else {
-                    find(reader, name, elements)
+                    find(reader, name, elements);
                 }
                 Ok::<(), tidegate::json::JsonError>(())
             }),
