@@ -71,6 +71,8 @@ impl Client {
         let runtime = runtime.expect("a runtime");
         let sender = runtime.block_on(async {
             let stream = tokio::net::TcpStream::connect(address).await.expect("a listening server");
+            // Else a small message waits for the acknowledgement of the one before.
+            stream.set_nodelay(true).expect("an open socket");
             let (sender, connection) =
                 http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
             tokio::spawn(connection);
