@@ -28,7 +28,9 @@ proptest! {
     /// Scores before any transform are the CPU's to the bit: the same leaves, added in the same order.
     #[test]
     fn scores_are_those_of_the_cpu_to_the_bit(seed: u64) {
-        prop_assume!(device().is_some());
+        if device().is_none() {
+            return Ok(());
+        }
         let random = &mut Random(seed);
         let (bytes, columns) = generate::regressor(random);
         check(&bytes, columns, random, true)?;
@@ -37,7 +39,9 @@ proptest! {
     /// Labels are the CPU's, and probabilities are within a rounding of them.
     #[test]
     fn classes_are_those_of_the_cpu(seed: u64) {
-        prop_assume!(device().is_some());
+        if device().is_none() {
+            return Ok(());
+        }
         let random = &mut Random(seed);
         let (bytes, columns) = generate::classifier(random);
         check(&bytes, columns, random, false)?;
@@ -46,7 +50,9 @@ proptest! {
     /// Rows that are scaled, filled and encoded on the device are those of the CPU.
     #[test]
     fn prepared_rows_are_those_of_the_cpu(seed: u64) {
-        prop_assume!(device().is_some());
+        if device().is_none() {
+            return Ok(());
+        }
         let random = &mut Random(seed);
         let (bytes, columns) = generate::pipeline(random);
         check(&bytes, columns, random, true)?;

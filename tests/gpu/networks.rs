@@ -28,7 +28,9 @@ proptest! {
 
     #[test]
     fn networks_answer_as_on_the_cpu(seed: u64) {
-        prop_assume!(device().is_some());
+        if device().is_none() {
+            return Ok(());
+        }
         let random = &mut Random(seed);
         let layers = 1 + random.below(5);
         let widths: Vec<usize> = (0..=layers).map(|_| 1 + random.below(70)).collect();
