@@ -21,8 +21,9 @@ fn build() -> Option<PathBuf> {
         return None;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // Test binaries run side by side: each builds its own.
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cuda-{}", std::process::id()));
+    // Test binaries may run side by side: each builds its own.
+    let own = std::env::current_exe().ok().and_then(|path| Some(path.file_name()?.to_owned())).unwrap_or_default();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda").join(own);
     std::fs::create_dir_all(&folder).expect("a folder");
     let output = Command::new("sh").arg(root.join("tests/cuda/build.sh")).arg(&folder).output().expect("a shell");
     assert!(output.status.success(), "the driver is not built: {}", String::from_utf8_lossy(&output.stderr));
