@@ -268,7 +268,7 @@ impl Bench<'_> {
                 best = Some((graph, way, time));
             }
         }
-        best.ok_or(CudaError::Missing("way to compute the model"))
+        best.ok_or(CudaError::Useless("no way computes the model"))
     }
 
     fn timed(&self, slot: &DeviceSlot, graph: &Graph) -> Result<Duration, CudaError> {
@@ -280,7 +280,7 @@ impl Bench<'_> {
             end.record(&slot.stream)?;
             slot.stream.synchronize()?;
             let milliseconds = f64::from(end.milliseconds_since(&start)?);
-            best = best.min(Duration::try_from_secs_f64(milliseconds / 1e3).unwrap_or(Duration::MAX));
+            best = best.min(Duration::try_from_secs_f64(milliseconds / 1e3).unwrap_or_default());
         }
         Ok(best)
     }

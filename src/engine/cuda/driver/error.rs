@@ -14,6 +14,9 @@ pub enum CudaError {
     /// The library lacks a function, as the stubs that come with a toolkit do.
     #[error("the driver's library has no {0}: is it a stub?")]
     Missing(&'static str),
+    /// The driver did as asked, and what came of it is of no use.
+    #[error("the driver's work cannot be used: {0}")]
+    Useless(&'static str),
     /// The device was given up before.
     #[error("the device was given up before {0} was called")]
     Lost(&'static str),
@@ -26,7 +29,7 @@ impl CudaError {
     pub fn code(&self) -> Option<u32> {
         match self {
             Self::Failed { code, .. } => Some(*code),
-            Self::Missing(_) | Self::Lost(_) => None,
+            Self::Missing(_) | Self::Useless(_) | Self::Lost(_) => None,
         }
     }
 
@@ -39,7 +42,7 @@ impl CudaError {
             Some(code) => {
                 matches!(code, 1 | OUT_OF_MEMORY | 3 | 34 | 100 | 101 | 200 | 209 | 218 | 222 | 300..=303 | 500 | NOT_READY | 801 | 803 | 804 | 900..=909)
             }
-            None => matches!(self, Self::Missing(_)),
+            None => matches!(self, Self::Missing(_) | Self::Useless(_)),
         }
     }
 }

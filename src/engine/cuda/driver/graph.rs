@@ -99,7 +99,7 @@ impl Stream {
             // SAFETY: the driver writes one number.
             self.gate.call("cuGraphNodeGetType", || unsafe { sys::cuGraphNodeGetType(node, &mut kind) })?;
             if matches!(kind, Kind::CU_GRAPH_NODE_TYPE_MEM_ALLOC | Kind::CU_GRAPH_NODE_TYPE_MEM_FREE) {
-                return Err(CudaError::Missing("graph without allocations"));
+                return Err(CudaError::Useless("a recording holds allocations, and could be launched once only"));
             }
         }
         Ok(())

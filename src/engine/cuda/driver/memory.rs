@@ -4,7 +4,6 @@ use super::context::Context;
 use super::error::{CudaError, Gate};
 use bytemuck::Pod;
 use cudarc::driver::sys;
-use std::cell::UnsafeCell;
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
@@ -69,7 +68,6 @@ pub struct Pinned {
     gate: Gate,
     start: NonNull<c_void>,
     bytes: usize,
-    _not_plain: UnsafeCell<()>,
 }
 
 // SAFETY: plain memory, mapped into the process; who may use it when is the slot's affair.
@@ -88,10 +86,10 @@ impl Pinned {
         let flags = if written { WRITE_COMBINED } else { 0 };
         // SAFETY: the driver writes one pointer.
         gate.call("cuMemHostAlloc", || unsafe { sys::cuMemHostAlloc(&mut start, bytes, flags) })?;
-        let start = NonNull::new(start).ok_or(CudaError::Missing("cuMemHostAlloc"))?;
+        let start = NonNull::new(start).ok_or(CudaError::Useless("cuMemHostAlloc gave memory at address 0"))?;
         // SAFETY: `bytes` of it are ours from here on.
         unsafe { ptr::write_bytes(start.as_ptr().cast::<u8>(), 0, bytes) };
-        Ok(Self { gate, start, bytes, _not_plain: UnsafeCell::new(()) })
+        Ok(Self { gate, start, bytes })
     }
 
     /// As many values as fit.
