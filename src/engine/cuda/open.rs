@@ -165,7 +165,7 @@ impl Accelerator for Gpu {
         }
         self.check_precision(&lowered, work.precision)?;
         let (ends, width, labels) = (lowered.ends.clone(), lowered.body.width(), lowered.body.has_labels());
-        let what = lowered.body.describe();
+        let (what, network) = (lowered.body.describe(), matches!(lowered.body, Body::Network(_)));
         let sample_rows = raw_rows(&lowered, work.sample)?;
         let id = self.next.fetch_add(1, Relaxed);
         let (reply, placed) = bounded(1);
@@ -191,8 +191,11 @@ impl Accelerator for Gpu {
         let remote = Arc::new(Remote::new(parts, placed));
         let either = |rule, lines| Either { cpu: model.clone(), remote: remote.clone(), rule, lines };
         let alone: Arc<dyn Prepared> = Arc::new(either(Rule::Alone, Vec::new()));
-        let Measured { costs, lines } =
-            measure(Sides { cpu: model.as_ref(), device: alone.as_ref(), remote: &remote }, work, &capacities)?;
+        let Measured { costs, lines } = measure(
+            Sides { cpu: model.as_ref(), device: alone.as_ref(), remote: &remote, network },
+            work,
+            &capacities,
+        )?;
         let row = |cost: &super::cost::Cost| Row {
             rows: cost.rows,
             cpu: cost.cpu,
