@@ -12,9 +12,8 @@ use crate::tensor::Tensor;
 use crossbeam::channel::{RecvTimeoutError, Sender};
 use crossbeam::queue::ArrayQueue;
 use std::mem::ManuallyDrop;
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// A batch that takes so many times what it and those before it took at load is taken to hang.
@@ -30,6 +29,9 @@ pub struct Remote {
     health: Arc<Health>,
     ends: Arc<dyn Ends>,
     idle: ArrayQueue<Slot>,
+    /// Slots whose batches went to the CPU because the device's thread was busy placing a model: their
+    /// own outcome is still to come.
+    late: Mutex<Vec<Slot>>,
     capacities: Vec<usize>,
     busy: Vec<Duration>,
     width: usize,
@@ -78,6 +80,7 @@ impl Remote {
             health,
             ends,
             idle,
+            late: Mutex::default(),
             capacities,
             busy,
             width,
@@ -117,10 +120,10 @@ impl Remote {
     }
 
     /// Runs the rows of all parts as one batch.
-    fn run(&self, parts: &[&[Tensor]], rows: usize) -> Result<Vec<Tensor>, Refusal> {
+    fn run(&self, parts: &[&[Tensor]], rows: usize, rule: Rule) -> Result<Vec<Tensor>, Refusal> {
         let size = self.capacities.partition_point(|capacity| *capacity < rows);
         let Some(capacity) = self.capacities.get(size).copied() else { return Err(Refusal::NoRoom) };
-        let Some(mut slot) = self.idle.pop() else {
+        let Some(mut slot) = self.idle.pop().or_else(|| self.late_slot()) else {
             self.health.turned_away.fetch_add(1, Relaxed);
             return Err(Refusal::NoRoom);
         };
@@ -129,16 +132,17 @@ impl Remote {
             return Err(Refusal::Rows(error));
         }
         let busy = self.busy(size);
-        let patience = self.watchdog + FAR_TOO_LONG * (busy + self.health.pending());
+        let work = busy.saturating_add(self.health.pending());
+        let patience = self.watchdog.saturating_add(work.saturating_mul(FAR_TOO_LONG));
         self.health.begin(busy);
         let sent = self.commands.send(Command::Run { id: self.id, slot: slot.number, size });
         let outcome = match sent {
-            Ok(()) => self.wait(&slot, patience),
-            Err(_) => Some(Err("the device's thread has ended".into())),
+            Ok(()) => self.wait(&slot, patience, rule),
+            Err(_) => Err(RecvTimeoutError::Disconnected),
         };
         self.health.end(busy);
         match outcome {
-            Some(Ok(())) => {
+            Ok(Ok(())) => {
                 let (answers, labels) = slot.answers(rows, capacity, self.width, self.labels);
                 let read = self.ends.read(answers, labels).map_err(Refusal::Rows);
                 self.put_back(slot);
@@ -146,11 +150,20 @@ impl Remote {
                 self.health.rows.fetch_add(rows as u64, Relaxed);
                 read
             }
-            Some(Err(reason)) => {
+            Ok(Err(reason)) => {
                 self.put_back(slot);
                 Err(Refusal::Lost(reason))
             }
-            None => {
+            Err(RecvTimeoutError::Disconnected) => {
+                // Only its thread could free what the slot maps.
+                let _ = ManuallyDrop::new(slot);
+                Err(Refusal::Lost("the device's thread has ended".into()))
+            }
+            Err(RecvTimeoutError::Timeout) if self.health.placing.load(Relaxed) => {
+                self.lock_late().push(slot);
+                Err(Refusal::NoRoom)
+            }
+            Err(RecvTimeoutError::Timeout) => {
                 // The device may still write there: the slot is never used nor freed again.
                 let _ = ManuallyDrop::new(slot);
                 let reason = format!("a batch took longer than {patience:?}");
@@ -160,17 +173,27 @@ impl Remote {
         }
     }
 
-    /// The outcome of a slot's batch; none if there was none in time. While a model is placed the
-    /// device's thread looks seldom.
-    fn wait(&self, slot: &Slot, patience: Duration) -> Option<Result<(), String>> {
+    /// The outcome of a slot's batch. While a model is placed the device's thread looks seldom: callers
+    /// are answered by the CPU then, but those who want the device alone have nobody else to ask.
+    fn wait(&self, slot: &Slot, patience: Duration, rule: Rule) -> Result<Result<(), String>, RecvTimeoutError> {
         loop {
-            match slot.done.recv_timeout(patience) {
-                Ok(outcome) => return Some(outcome),
-                Err(RecvTimeoutError::Timeout) if self.health.placing.load(Relaxed) && !self.health.is_lost() => {}
-                Err(RecvTimeoutError::Timeout) => return None,
-                Err(RecvTimeoutError::Disconnected) => return Some(Err("the device's thread has ended".into())),
+            let outcome = slot.done.recv_timeout(patience);
+            let busy = self.health.placing.load(Relaxed) && !self.health.is_lost();
+            if !(outcome == Err(RecvTimeoutError::Timeout) && busy && rule == Rule::Alone) {
+                return outcome;
             }
         }
+    }
+
+    /// A late slot whose outcome has come by now.
+    fn late_slot(&self) -> Option<Slot> {
+        let mut late = self.lock_late();
+        let at = late.iter().position(|slot| slot.done.try_recv().is_ok())?;
+        Some(late.swap_remove(at))
+    }
+
+    fn lock_late(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put_back(&self, slot: Slot) {
@@ -196,7 +219,10 @@ impl Remote {
 impl Drop for Remote {
     fn drop(&mut self) {
         self.health.held_bytes.fetch_sub(self.bytes, Relaxed);
-        let slots = std::iter::from_fn(|| self.idle.pop()).collect();
+        let mut slots: Vec<Slot> = std::iter::from_fn(|| self.idle.pop()).collect();
+        slots.extend(std::iter::from_fn(|| self.late_slot()));
+        // The device may still write to those that are late even now: they are never freed.
+        let _ = ManuallyDrop::new(std::mem::take(&mut *self.lock_late()));
         if let Err(unsent) = self.commands.send(Command::Remove { id: self.id, slots }) {
             // The thread is gone and its context with it: nobody may free what it mapped.
             let _ = ManuallyDrop::new(unsent);
@@ -272,14 +298,14 @@ impl Session for State {
     fn run_parts(&mut self, parts: &[&[Tensor]], extras: Extras) -> Result<Vec<Tensor>, RunError> {
         let rows = parts.iter().filter_map(|part| part.first()).map(Tensor::rows).sum();
         if self.rule == Rule::Alone {
-            return self.remote.run(parts, rows).map_err(|refusal| match refusal {
+            return self.remote.run(parts, rows, self.rule).map_err(|refusal| match refusal {
                 Refusal::NoRoom => RunError::Engine(format!("no slot holds {rows} rows")),
                 Refusal::Lost(reason) => RunError::Engine(reason),
                 Refusal::Rows(error) => error,
             });
         }
         if extras.is_empty() && rows > 0 && self.remote.choose(rows, self.rule) == Side::Device {
-            match self.remote.run(parts, rows) {
+            match self.remote.run(parts, rows, self.rule) {
                 Ok(outputs) => return Ok(outputs),
                 Err(Refusal::Rows(error)) => return Err(error),
                 Err(Refusal::NoRoom) => {}
