@@ -3,6 +3,8 @@
 //! Nothing here knows of a model, a request or a thread. A [`Tensor`] is row-major; where a model
 //! has a batch axis it is axis 0, and "row" means one index of that axis.
 
+#[cfg(test)]
+pub mod arbitrary;
 mod buffer;
 mod data;
 mod dtype;

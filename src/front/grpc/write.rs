@@ -92,27 +92,8 @@ mod tests {
     use super::super::read::read;
     use super::*;
     use crate::engine::{Dim, Signature, TensorSpec};
-    use crate::tensor::Element;
+    use crate::tensor::arbitrary::any_data;
     use proptest::prelude::*;
-
-    fn any_data() -> impl Strategy<Value = Data> {
-        use proptest::collection::vec;
-        let length = 0..20usize;
-        prop_oneof![
-            vec(any::<bool>(), length.clone()).prop_map(Data::Bool),
-            vec(any::<u8>(), length.clone()).prop_map(u8::wrap),
-            vec(any::<u16>(), length.clone()).prop_map(u16::wrap),
-            vec(any::<u32>(), length.clone()).prop_map(u32::wrap),
-            vec(any::<u64>(), length.clone()).prop_map(u64::wrap),
-            vec(any::<i8>(), length.clone()).prop_map(i8::wrap),
-            vec(any::<i16>(), length.clone()).prop_map(i16::wrap),
-            vec(any::<i32>(), length.clone()).prop_map(i32::wrap),
-            vec(any::<i64>(), length.clone()).prop_map(i64::wrap),
-            vec(any::<u32>(), length.clone()).prop_map(|v| Data::F32(v.into_iter().map(f32::from_bits).collect())),
-            vec(any::<u64>(), length.clone()).prop_map(|v| Data::F64(v.into_iter().map(f64::from_bits).collect())),
-            vec(any::<String>(), length).prop_map(|v| Data::Str(v.into_iter().map(Into::into).collect())),
-        ]
-    }
 
     fn request(data: &Data, raw: bool) -> ModelInferRequest {
         let mut bytes = Vec::new();
@@ -132,7 +113,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn typed_and_raw_contents_are_the_same_tensor(data in any_data()) {
+        fn typed_and_raw_contents_are_the_same_tensor(
+            data in any_data().prop_filter("no typed contents", |data| !matches!(data, Data::F16(_) | Data::BF16(_))),
+        ) {
             let spec = TensorSpec::new("x", data.dtype(), vec![Dim::Any(None)]);
             let signature = Signature::new(vec![spec.clone()], vec![spec]);
             let mut wanted = Vec::new();
