@@ -83,10 +83,7 @@ impl App {
             .build()?;
         let front = Arc::new(Front::new(registry.clone(), self.config.front.clone(), life.clone()));
         let accepted = process::counter(names::CONNECTIONS, "port", "data");
-        let answer = move |request| {
-            let front = front.clone();
-            async move { front.answer(request).await }
-        };
+        let answer = move |request| front.clone().answer(request);
         let data = runtime.spawn(serve_connections(
             self.data,
             answer,
@@ -138,10 +135,7 @@ fn start_admin(
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let admin = Arc::new(admin);
     let accepted = process::counter(names::CONNECTIONS, "port", "admin");
-    let answer = move |request| {
-        let admin = admin.clone();
-        async move { admin.answer(request).await }
-    };
+    let answer = move |request| admin.clone().answer(request);
     std::thread::Builder::new().name("admin".into()).spawn(move || {
         runtime.block_on(async {
             tokio::spawn(async {

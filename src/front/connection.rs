@@ -173,6 +173,12 @@ impl Pulse {
 /// A request being answered.
 pub(super) struct Busy(Arc<Pulse>);
 
+impl Busy {
+    pub fn pulse(&self) -> &Arc<Pulse> {
+        &self.0
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         // The time first: a keeper who sees no request any more must see since when.

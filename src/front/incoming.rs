@@ -79,16 +79,17 @@ impl Overhead {
 /// A request's body.
 pub struct Incoming {
     body: hyper::body::Incoming,
-    pulse: Arc<Pulse>,
+    /// The connection is not idle as long as the body is there: who answers drops it last.
+    busy: Busy,
     /// Only where the body comes in chunks.
     counted: bool,
     broken: bool,
 }
 
 impl Incoming {
-    /// Keeps the connection from counting as idle, for a body that outlives its answer's head.
+    /// Keeps the connection from counting as idle where the body is dropped before the answer is there.
     pub(super) fn busy(&self) -> Busy {
-        self.pulse.request()
+        self.busy.pulse().request()
     }
 
     /// Whether the body has broken off: no later request can be told from what is left of it.
@@ -104,7 +105,7 @@ impl Incoming {
             if counted {
                 pulse.framing.start();
             }
-            Self { body, pulse: pulse.clone(), counted, broken: false }
+            Self { body, busy: pulse.request(), counted, broken: false }
         })
     }
 }
@@ -116,7 +117,7 @@ impl Body for Incoming {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if let (true, Poll::Ready(frame)) = (self.counted, &polled) {
-            let pulse = &self.pulse;
+            let pulse = self.busy.pulse();
             match frame {
                 Some(Ok(frame)) => pulse.framing.delivered(frame.data_ref().map_or(0, Bytes::len)),
                 // After an error the connection ends; the next request is none of this body's.

@@ -65,7 +65,7 @@ pub async fn serve_connections<S, F, B>(
 ) -> std::io::Result<()>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
@@ -103,7 +103,7 @@ where
 async fn close<S, F, B>(listener: TcpListener, door: &Door<S>) -> std::io::Result<()>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
@@ -180,7 +180,7 @@ impl<S> Door<S> {
     fn open<F, B>(&self, stream: TcpStream)
     where
         S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-        F: Future<Output = Response<B>> + Send + 'static,
+        F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
@@ -250,22 +250,14 @@ async fn serve<S, F, B>(
 ) -> Result<(), BoxError>
 where
     S: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<B>> + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let is_http2 = speaks_http2(&stream).await?;
     let service = service_fn({
         let pulse = pulse.clone();
-        move |request| {
-            let busy = pulse.request();
-            let answer = answer(Incoming::of(request, &pulse));
-            async move {
-                let reply = answer.await;
-                drop(busy);
-                Ok::<_, Infallible>(reply)
-            }
-        }
+        move |request| answer(Incoming::of(request, &pulse))
     });
     let io = TokioIo::new(Felt { stream, pulse: pulse.clone() });
     if is_http2 {

@@ -5,7 +5,7 @@ use super::grpc::{Answered, is_grpc};
 use super::ids::REQUEST_ID;
 use super::incoming::Incoming;
 use super::reply::{ApiError, Cause, Reply, TABLE, json};
-use super::route::{Named, Route, route};
+use super::route::{Named, Route, Task, route};
 use super::{Settings, body, mlflow, oip, openapi, pack, plain, probes};
 use crate::batcher::{Answer, Rank};
 use crate::engine::Asked;
@@ -19,6 +19,7 @@ use http_body_util::Either;
 use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Method, Request, StatusCode, Version as HttpVersion};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,11 +39,11 @@ impl Front {
     }
 
     /// Answers any request; whatever goes wrong becomes a reply.
-    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
-        match is_grpc(request.headers()) {
-            true => self.call(request).await,
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answered, Infallible> {
+        Ok(match is_grpc(request.headers()) {
+            true => Box::pin(self.call(request)).await,
             false => self.rest(request).await.map(Either::Left),
-        }
+        })
     }
 
     async fn rest(&self, request: Request<Incoming>) -> Reply {
@@ -94,45 +95,31 @@ impl Front {
         incoming: &mut Incoming,
         context: &mut Context,
     ) -> Result<Reply, ApiError> {
-        match route(method, path)? {
-            Route::Predict(named) => {
-                let routed = self.route(&named, headers, incoming, context).await?;
-                let flight = Flight::new(&routed, Protocol::Plain);
-                let result = self.plain(&routed, headers, incoming, context).await;
-                flight.end(&result, context);
-                result
-            }
-            Route::OipInfer(named) => {
-                let routed = self.route(&named, headers, incoming, context).await?;
-                let flight = Flight::new(&routed, Protocol::Oip);
-                let result = self.infer(&routed, headers, incoming, context).await;
-                flight.end(&result, context);
-                result
-            }
-            Route::V1Infer(task, named) => {
-                let routed = self.route(&named, headers, incoming, context).await?;
-                let flight = Flight::new(&routed, Protocol::V1);
-                let result = self.v1(&routed, task, headers, incoming, context).await;
-                flight.end(&result, context);
-                result
-            }
-            Route::Invocations => {
-                let named = Named { model: None, version: None };
-                let routed = self.route(&named, headers, incoming, context).await?;
-                let flight = Flight::new(&routed, Protocol::Mlflow);
-                let result = self.invoke(&routed, headers, incoming, context).await;
-                flight.end(&result, context);
-                result
-            }
+        let (spoken, named) = match route(method, path)? {
+            Route::Predict(named) => (Spoken::Plain, named),
+            Route::OipInfer(named) => (Spoken::Oip, named),
+            Route::V1Infer(task, named) => (Spoken::V1(task), named),
+            Route::Invocations => (Spoken::Mlflow, Named { model: None, version: None }),
             other => {
                 let mut reply = match other {
-                    Route::Repository(asked) => self.repository(asked, headers, incoming, context).await?,
+                    Route::Repository(asked) => Box::pin(self.repository(asked, headers, incoming, context)).await?,
                     other => self.facts(other)?,
                 };
                 reply.headers_mut().insert(REQUEST_ID, context.ids.request.clone());
-                Ok(reply)
+                return Ok(reply);
             }
-        }
+        };
+        let routed = self.route(&named, headers, incoming, context).await?;
+        let flight = Flight::new(&routed, spoken.protocol());
+        // What is rare is boxed: every connection keeps room for the largest future that is not.
+        let result = match spoken {
+            Spoken::Plain => self.plain(&routed, headers, incoming, context).await,
+            Spoken::Oip => self.infer(&routed, headers, incoming, context).await,
+            Spoken::V1(task) => Box::pin(self.v1(&routed, task, headers, incoming, context)).await,
+            Spoken::Mlflow => Box::pin(self.invoke(&routed, headers, incoming, context)).await,
+        };
+        flight.end(&result, context);
+        result
     }
 
     /// Chooses the version of a prediction, by the traffic plan where the path names none. Reads the
@@ -260,6 +247,26 @@ impl Front {
     }
 }
 
+/// How a prediction is asked for.
+#[derive(Clone, Copy)]
+enum Spoken {
+    Plain,
+    Oip,
+    V1(Task),
+    Mlflow,
+}
+
+impl Spoken {
+    fn protocol(self) -> Protocol {
+        match self {
+            Self::Plain => Protocol::Plain,
+            Self::Oip => Protocol::Oip,
+            Self::V1(_) => Protocol::V1,
+            Self::Mlflow => Protocol::Mlflow,
+        }
+    }
+}
+
 /// What a request's own parameters ask for beside its inputs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Terms {
@@ -284,4 +291,20 @@ pub(super) fn accept_json(headers: &HeaderMap) -> Result<(), ApiError> {
     }
     let words = format!("content-type '{}' is not read here: send application/json", crate::text::shorten(text, 60));
     Err(ApiError { field: Some("content-type".into()), ..ApiError::new(Cause::MediaType, words) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn size<F>(_: &impl Fn(Arc<Front>, Request<Incoming>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each request moves it into its connection's place for it, and each connection keeps that place.
+    #[test]
+    fn what_a_request_keeps_while_it_waits_is_small() {
+        let size = size(&Front::answer);
+        assert!(size <= 3000, "{size} bytes");
+    }
 }

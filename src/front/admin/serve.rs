@@ -17,6 +17,7 @@ use hyper::body::Body;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -63,7 +64,7 @@ impl Admin {
     }
 
     /// Answers any request; whatever goes wrong becomes a reply.
-    pub async fn answer(&self, request: Request<Incoming>) -> Reply {
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Reply, Infallible> {
         let (parts, mut incoming) = request.into_parts();
         let result = self.dispatch(&parts, &mut incoming).await;
         let mut reply = result.unwrap_or_else(|error| error.reply(&Ids::new(&parts.headers)));
@@ -71,7 +72,7 @@ impl Admin {
         if unread && parts.version <= Version::HTTP_11 {
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        reply
+        Ok(reply)
     }
 
     async fn dispatch(&self, parts: &Parts, incoming: &mut Incoming) -> Result<Reply, ApiError> {

@@ -2,7 +2,6 @@
 
 use super::status::plain_status;
 use crate::front::body::too_large;
-use crate::front::connection::Busy;
 use crate::front::incoming::Incoming;
 use crate::front::reply::{ApiError, Cause};
 use bytes::Bytes;
@@ -29,17 +28,14 @@ pub struct Messages {
     left: usize,
     /// Runs while a message is awaited.
     timer: Option<Pin<Box<Sleep>>>,
-    /// Keeps the connection from counting as idle.
-    _busy: Busy,
 }
 
 impl Messages {
     /// `awaited`: whether a message is owed from the start, as in a call of one message.
     pub fn new(body: Incoming, limit: usize, time: Duration, awaited: bool) -> Self {
-        let busy = body.busy();
         // Most messages are there with their head: a timer is only set for one that is not.
         let timer = awaited.then(|| Box::pin(sleep(time)));
-        Self { body, limit, time, prefix: [0; PREFIX], have: 0, left: 0, timer, _busy: busy }
+        Self { body, limit, time, prefix: [0; PREFIX], have: 0, left: 0, timer }
     }
 
     /// Follows the messages through a piece of the body.

@@ -39,6 +39,8 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 impl Front {
     /// Answers a call; whatever goes wrong becomes its status.
     pub(in crate::front) async fn call(self: &Arc<Self>, request: Request<Incoming>) -> Answered {
+        // The service drops the body once it has the message.
+        let _busy = request.body().busy();
         let mut context = Context::new(request.headers());
         let answered = match self.admitted(&request, &mut context) {
             Ok(()) => self.served(request, context).await,
