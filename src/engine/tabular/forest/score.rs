@@ -166,6 +166,13 @@ fn walk(
             let count = side.min(rows - first_row);
             deal(&mut lanes, trees, first_row, count, forest.stride());
             kernel.descend(forest, block, &mut lanes, steps);
+            if count == 1 {
+                // What a single row takes is mostly this loop.
+                for (tree, leaf) in lanes.at[..lanes.used].iter().enumerate() {
+                    then(first_tree + tree, first_row, *leaf);
+                }
+                continue;
+            }
             for (tree, leaves) in lanes.at[..lanes.used].chunks_exact(count).enumerate() {
                 for (row, leaf) in leaves.iter().enumerate() {
                     then(first_tree + tree, first_row + row, *leaf);
@@ -205,6 +212,12 @@ fn sift(
 /// Each tree with each row, the rows of a tree side by side.
 #[inline(always)]
 fn deal(lanes: &mut Lanes, trees: &[(u32, u32)], first_row: usize, count: usize, stride: usize) {
+    if count == 1 {
+        lanes.at.iter_mut().zip(trees).for_each(|(at, (root, _))| *at = *root);
+        lanes.rows[..trees.len()].fill((first_row * stride) as u32);
+        lanes.used = trees.len();
+        return;
+    }
     let mut used = 0;
     for (root, _) in trees {
         for row in 0..count {

@@ -117,8 +117,9 @@ impl Lanes {
         let (root, row) = (self.at[0], self.rows[0]);
         self.at[self.used..].fill(root);
         self.rows[self.used..].fill(row);
-        let inside =
-            self.at.iter().all(|at| (*at as usize) < nodes) & self.rows.iter().all(|row| *row as usize <= last);
+        // The largest of them tells of all, without a branch for each.
+        let largest = |places: &[u32; LANES]| places.iter().fold(0, |largest, place| largest.max(*place)) as usize;
+        let inside = largest(&self.at) < nodes && largest(&self.rows) <= last;
         assert!(inside && i32::try_from(values.len()).is_ok(), "a lane starts outside");
     }
 }
