@@ -7,12 +7,16 @@
 
 #include <map>
 #include <mutex>
+#include <string>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace {
 
 constexpr size_t PAGE = 4096;
 constexpr size_t ALIGNMENT = 256;
+// How much later memory is written that nobody has waited for.
+constexpr unsigned LATER_US = 200;
 
 struct Block {
     unsigned char* pages;
@@ -166,38 +170,41 @@ API cuMemHostGetDevicePointer_v2(uint64_t* device, void* host, unsigned) {
     });
 }
 
-static int copy(void* to, const void* from, size_t bytes) {
+// Without a stream: work of the default one, which streams that do not block do not wait for. It is not
+// done when the call returns, as the manual says of memory that is not pinned and of memset.
+static int do_later(std::function<void()> work) {
     if (const int spoilt = spoils_capture(STREAM_CAPTURE_IMPLICIT)) {
         return spoilt;
     }
-    wait_for_all();
-    memcpy(to, from, bytes);
-    return SUCCESS;
+    return submit(nullptr, NODE_MEMCPY, [=] {
+        usleep(LATER_US);
+        work();
+    });
 }
 
 API cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t bytes) {
     return enter(__func__, CONTEXT, [&] {
         must_be_device(to, bytes, "cuMemcpyHtoD_v2");
-        return copy((void*)to, from, bytes);
+        const std::string staged((const char*)from, bytes);
+        return do_later([=] { memcpy((void*)to, staged.data(), bytes); });
     });
 }
 
 API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
     return enter(__func__, CONTEXT, [&] {
         must_be_device(from, bytes, "cuMemcpyDtoH_v2");
-        return copy(to, (const void*)from, bytes);
+        if (const int refused = do_later([=] { memcpy(to, (const void*)from, bytes); })) {
+            return refused;
+        }
+        wait_for_all();
+        return (int)SUCCESS;
     });
 }
 
 API cuMemsetD8_v2(uint64_t at, unsigned char byte, size_t bytes) {
     return enter(__func__, CONTEXT, [&] {
         must_be_device(at, bytes, "cuMemsetD8_v2");
-        if (const int spoilt = spoils_capture(STREAM_CAPTURE_IMPLICIT)) {
-            return spoilt;
-        }
-        wait_for_all();
-        memset((void*)at, byte, bytes);
-        return (int)SUCCESS;
+        return do_later([=] { memset((void*)at, byte, bytes); });
     });
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Sizes of batches that are measured, where the device's slots hold as many rows.
-pub const SIZES: [usize; 7] = [1, 8, 32, 128, 512, 2048, 8192];
+pub const SIZES: [usize; 9] = [1, 8, 32, 128, 512, 1024, 2048, 4096, 8192];
 
 /// A side keeps its batches until the other would take this part less.
 const WORTH_CHANGING: f64 = 0.9;
@@ -52,8 +52,8 @@ impl Costs {
         &self.table
     }
 
-    /// A batch between two measured sizes costs what a straight line between them says; beyond the
-    /// last one, in proportion.
+    /// A batch between two measured sizes costs the CPU what a straight line between them says, and the
+    /// device the larger one, whose launches it is given; beyond the last one, all grows in proportion.
     pub fn at(&self, rows: usize) -> Cost {
         let Some(last) = self.table.last() else { return Cost::default() };
         let next = self.table.partition_point(|cost| cost.rows < rows);
@@ -68,12 +68,7 @@ impl Costs {
         };
         let part = (rows - from.rows) as f64 / (to.rows - from.rows) as f64;
         let between = |a: Duration, b: Duration| a.mul_f64(1.0 - part) + b.mul_f64(part);
-        Cost {
-            rows,
-            cpu: between(from.cpu, to.cpu),
-            device: between(from.device, to.device),
-            device_busy: between(from.device_busy, to.device_busy),
-        }
+        Cost { rows, cpu: between(from.cpu, to.cpu), device: to.device, device_busy: to.device_busy }
     }
 
     /// The side on which a batch is done sooner. The side that had the last batch of the size keeps it
@@ -118,7 +113,7 @@ mod tests {
     fn costs_lie_on_the_line_between_sizes_and_grow_in_proportion_behind() {
         let costs = costs();
         assert_eq!(costs.at(1), cost(1, 2, 15));
-        assert_eq!(costs.at(68).cpu, micros(136));
+        assert_eq!(costs.at(68), Cost { rows: 68, ..cost(128, 136, 20) });
         assert_eq!(costs.at(1280), cost(1280, 2560, 200));
         assert_eq!(Costs::default().choose(5, Waiting::default()), Side::Cpu);
     }

@@ -11,6 +11,8 @@ use crate::engine::lowered::{Body, Forest, Head, HeadKind, Link, Score};
 const THREADS: u32 = 256;
 /// Shared memory that every device gives a block without asking.
 const SHARED: u32 = 48 << 10;
+/// Blocks of a walk that a multiprocessor holds, by their threads and registers.
+const BLOCKS: u32 = 8;
 /// Rows of a walk's block in shared memory take at most this.
 const STAGED: u32 = 32 << 10;
 
@@ -163,11 +165,12 @@ fn walk(tables: &ForestTables, places: &Places, (rows, width): (Address, u32), w
     }
 }
 
-/// Trees for a block: few enough that all multiprocessors have two blocks, and enough that each
-/// thread has a walk. A grid has at most 65,535 blocks in this direction.
+/// Trees for a block: few enough that all multiprocessors have as many blocks as they hold, since a walk
+/// waits for memory most of the time, and enough that each thread has a walk. A grid has at most 65,535
+/// blocks in this direction.
 fn spread(trees: u32, capacity: u32, row_tile: u32, multiprocessors: u32) -> u32 {
     let row_blocks = capacity.div_ceil(row_tile);
-    let tree_blocks = (2 * multiprocessors.max(1)).div_ceil(row_blocks).max(1);
+    let tree_blocks = (BLOCKS * multiprocessors.max(1)).div_ceil(row_blocks).max(1);
     let least = (THREADS / row_tile).max(1);
     trees.div_ceil(tree_blocks).max(least).max(trees.div_ceil(65_535)).min(trees.max(1))
 }

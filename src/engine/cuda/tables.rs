@@ -88,6 +88,7 @@ impl Tables {
             }
     }
 
+    /// Uploads them; they are there once the context has [settled](Context::settle).
     pub fn upload(context: &Context, lowered: &Lowered) -> Result<Self, CudaError> {
         let mut up = Upload { context, memory: Vec::new() };
         let assembly = match lowered.columns.is_empty() {
@@ -103,6 +104,14 @@ impl Tables {
 
     pub fn bytes(&self) -> usize {
         self.memory.iter().map(DeviceMemory::bytes).sum()
+    }
+
+    /// Frees them, one after the other.
+    pub fn dismantle(self, between: &mut dyn FnMut()) {
+        for memory in self.memory {
+            drop(memory);
+            between();
+        }
     }
 }
 

@@ -91,6 +91,13 @@ impl Context {
         &self.gate
     }
 
+    /// Waits until memory that was written without a stream holds what was written: streams of ours
+    /// do not wait for that by themselves.
+    pub fn settle(&self) -> Result<(), CudaError> {
+        // SAFETY: null stands for the default stream of the context, which is current on this thread.
+        self.gate.call("cuStreamSynchronize", || unsafe { sys::cuStreamSynchronize(ptr::null_mut()) })
+    }
+
     /// Free bytes of the device's memory.
     pub fn free_bytes(&self) -> Result<usize, CudaError> {
         let (mut free, mut total) = (0, 0);

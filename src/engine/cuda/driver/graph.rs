@@ -68,8 +68,10 @@ impl Stream {
         // SAFETY: the driver writes one handle. A capture is ended whatever became of the work.
         let ended =
             self.gate.call("cuStreamEndCapture", || unsafe { sys::cuStreamEndCapture(self.stream, &mut graph) });
-        done.and(ended)?;
-        let recorded = self.instantiate(graph);
+        if graph.is_null() {
+            return done.and(ended).and(Err(CudaError::Useless("a recording came to nothing")));
+        }
+        let recorded = done.and(ended).and_then(|()| self.instantiate(graph));
         // SAFETY: what was instantiated does not need the graph.
         let _ = self.gate.call("cuGraphDestroy", || unsafe { sys::cuGraphDestroy(graph) });
         recorded

@@ -25,19 +25,20 @@ impl DeviceMemory {
         Ok(Self { gate, address, bytes })
     }
 
-    /// Memory that holds these values.
+    /// Memory that holds these values, once the context has [settled](Context::settle).
     pub fn of<T: Pod>(context: &Context, values: &[T]) -> Result<Self, CudaError> {
         let memory = Self::new(context, size_of_val(values))?;
         let bytes: &[u8] = bytemuck::cast_slice(values);
         let from = bytes.as_ptr().cast::<c_void>();
         if !bytes.is_empty() {
-            // SAFETY: both sides hold as many bytes, and the call returns when they are read.
+            // SAFETY: both sides hold as many bytes. The call returns when they are read, which may be
+            // before they are written.
             memory.gate.call("cuMemcpyHtoD", || unsafe { sys::cuMemcpyHtoD_v2(memory.address, from, bytes.len()) })?;
         }
         Ok(memory)
     }
 
-    /// Zeros everywhere.
+    /// Zeros everywhere, once the context has [settled](Context::settle).
     pub fn clear(&self) -> Result<(), CudaError> {
         // SAFETY: all of it is ours.
         self.gate.call("cuMemsetD8", || unsafe { sys::cuMemsetD8_v2(self.address, 0, self.bytes) })

@@ -33,6 +33,38 @@ impl RawColumn {
     }
 }
 
+/// A raw column of a request.
+enum View<'a> {
+    Numbers { values: &'a [f32], at: usize, stride: usize },
+    Words { encoder: &'a Encoder, operand: &'a Tensor, at: usize, stride: usize },
+}
+
+impl RawColumn {
+    fn view<'a>(&'a self, operands: &[&'a Tensor]) -> Result<View<'a>, RunError> {
+        let operand = *operands.get(self.operand).ok_or_else(|| RunError::Engine("an input is missing".into()))?;
+        let (at, stride) = (self.at, operand.shape().row_elements());
+        Ok(match &self.encoder {
+            Some(encoder) => View::Words { encoder, operand, at, stride },
+            None => {
+                let values = operand.as_slice::<f32>().ok_or_else(|| super::assemble::unlike(operand))?;
+                View::Numbers { values, at, stride }
+            }
+        })
+    }
+}
+
+impl View<'_> {
+    fn value(&self, row: usize) -> Result<f32, RunError> {
+        match self {
+            Self::Numbers { values, at, stride } => Ok(values[row * stride + at]),
+            Self::Words { encoder, operand, at, stride } => {
+                let category = encoder.place(operand, row * stride + at)?;
+                Ok(category.map_or(NO_CATEGORY, |category| category as f32))
+            }
+        }
+    }
+}
+
 impl Gather {
     pub fn width(&self) -> usize {
         self.columns.len()
@@ -47,26 +79,12 @@ impl Gather {
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
-    /// Writes raw rows, column by column.
+    /// Writes raw rows, each place once and in order: `rows` may be memory that is slow in any other.
     pub fn write(&self, operands: &[&Tensor], rows: &mut [f32]) -> Result<(), RunError> {
-        let width = self.columns.len();
-        for (to, column) in self.columns.iter().enumerate() {
-            let operand = operands.get(column.operand).ok_or_else(|| RunError::Engine("an input is missing".into()))?;
-            let places = rows.chunks_exact_mut(width).map(|row| &mut row[to]);
-            let stride = operand.shape().row_elements();
-            match &column.encoder {
-                None => {
-                    let values = operand.as_slice::<f32>().ok_or_else(|| super::assemble::unlike(operand))?;
-                    for (place, row) in places.zip(values.chunks_exact(stride.max(1))) {
-                        *place = row[column.at];
-                    }
-                }
-                Some(encoder) => {
-                    for (row, place) in places.enumerate() {
-                        let category = encoder.place(operand, row * stride + column.at)?;
-                        *place = category.map_or(NO_CATEGORY, |category| category as f32);
-                    }
-                }
+        let views = self.columns.iter().map(|column| column.view(operands)).collect::<Result<Vec<_>, _>>()?;
+        for (at, row) in rows.chunks_exact_mut(views.len().max(1)).enumerate() {
+            for (place, view) in row.iter_mut().zip(&views) {
+                *place = view.value(at)?;
             }
         }
         Ok(())
