@@ -234,6 +234,7 @@ impl Running {
         director.stop();
         registry.stop();
         pool.stop();
+        registry.device().close();
         runtime.shutdown_timeout(Duration::from_millis(100));
         stop_admin.send_replace(true);
         let _ = admin.join();

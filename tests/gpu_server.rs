@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
+use std::time::Duration;
 
 /// Models whose batches all go to the GPU, and the files by which it is told what to do.
 struct Ground {
@@ -161,6 +162,52 @@ fn a_gpu_computes_and_says_so_everywhere() {
 }
 
 #[test]
+fn a_gpu_that_no_image_is_for_gets_what_its_driver_compiles() {
+    let Some(ground) = Ground::new(&["breast-cancer"]) else { return };
+    let process = ground.start("memory=4000000000,capability=8.7,once=cuModuleLoadData:0:209", &[]);
+    let (body, wanted) = patients(20);
+    assert_eq!(labels(&ask(process.data, PATIENTS, &body)), &wanted);
+    assert_eq!((status(&process), text(&shown(&process, "breast-cancer"), "/device")), ("ready", "cuda:0"));
+}
+
+#[test]
+fn the_driver_is_left_alone_while_the_process_ends() {
+    let Some(ground) = Ground::new(&["breast-cancer", "diabetes"]) else { return };
+    for _ in 0..3 {
+        let process = ground.start("memory=4000000000", &[]);
+        assert_eq!(status(&process), "ready");
+        process.signal(rustix::process::Signal::TERM);
+        assert!(process.wait().success(), "the driver ends the process that calls it then");
+    }
+    assert!(!ground.log().contains("lost"));
+}
+
+/// Its watchdog's time passes while nobody of it runs.
+#[test]
+fn a_process_that_was_halted_keeps_its_gpu() {
+    use rustix::process::Signal;
+    let Some(ground) = Ground::new(&["breast-cancer"]) else { return };
+    let process = ground.start("memory=4000000000", &["--gpu-watchdog", "400ms"]);
+    let (over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| steadily(process.data, &over, &asked))).collect();
+        for round in 0..2 {
+            let from = asked.load(SeqCst);
+            until("more answers", || (asked.load(SeqCst) >= from + 8).then_some(()));
+            process.signal(Signal::STOP);
+            // How long it is halted, whoever halts it.
+            thread::sleep(Duration::from_secs(2));
+            process.signal(Signal::CONT);
+            let from = asked.load(SeqCst);
+            until("answers again", || (asked.load(SeqCst) >= from + 8).then_some(()));
+            assert_eq!(status(&process), "ready", "round {round}");
+        }
+        over.store(true, SeqCst);
+        clients.into_iter().for_each(|client| assert!(client.join().expect("no request failed") > 0));
+    });
+}
+
+#[test]
 fn without_a_gpu_the_cpu_computes_and_the_reason_is_told() {
     let Some(ground) = Ground::new(&["breast-cancer"]) else { return };
     let (body, wanted) = patients(3);
@@ -172,7 +219,7 @@ fn without_a_gpu_the_cpu_computes_and_the_reason_is_told() {
         ("", true, "driver_too_old", "stub"),
         ("capability=7.0", false, "unsupported", "7.5"),
         ("init=999", false, "unsupported", "999"),
-        ("once=cuModuleLoadData:0:209", false, "unsupported", "209"),
+        ("once=cuModuleLoadData:0:209,once=cuModuleLoadData:0:222", false, "unsupported", "222"),
         ("once=cuDevicePrimaryCtxRetain:0:2", false, "unsupported", "OUT_OF_MEMORY"),
     ] {
         let process = ground.start_from(settings, &["--device", "cuda"], stub);

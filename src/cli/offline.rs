@@ -66,6 +66,7 @@ pub fn run(arguments: &ArgMatches, show: Show) -> ExitCode {
     for (name, model) in &found.models {
         failures += load_model(name, model, tools, show);
     }
+    device.close();
     if found.models.is_empty() && failures == 0 {
         say!("FAILED {}: no model found there", path.display());
         failures += 1;

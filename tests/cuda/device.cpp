@@ -4,13 +4,14 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 
 namespace {
 
 struct Context {};
 Context the_context;
 
-std::atomic<bool> initialized{false};
+std::atomic<bool> initialized{false}, ending{false};
 std::atomic<int> retained{0};
 thread_local Context* current = nullptr;
 
@@ -111,9 +112,16 @@ API cuInit(unsigned) {
         if (s.init || s.devices == 0) {
             return s.init ? s.init : (int)NO_DEVICE;
         }
-        initialized = true;
+        if (!initialized.exchange(true)) {
+            // From then on a real driver takes itself apart, and a call may end in anything.
+            std::atexit([] { ending = true; });
+        }
         return (int)SUCCESS;
     });
+}
+
+bool is_ending() {
+    return ending;
 }
 
 // Works before cuInit, as the real one does.

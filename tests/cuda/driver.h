@@ -80,10 +80,15 @@ bool is_lost();
 
 enum Needs { NOTHING, INITIALIZED, CONTEXT };
 int check_context(Needs needs);
+// Whether the process is on its way out.
+bool is_ending();
 
 // Every function of the driver: what the control file says comes first.
 template <class Body>
 int enter(const char* function, Needs needs, Body body) {
+    if (is_ending()) {
+        wrong("%s is called while the process ends", function);
+    }
     if (const int error = admitted(function)) {
         return error;
     }

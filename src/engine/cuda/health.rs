@@ -6,12 +6,19 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
+/// How long the end of the process waits for a call to come back from the driver.
+const CLOSING: Duration = Duration::from_secs(1);
+
 /// Counts and state of one device.
 #[derive(Debug)]
 pub struct Health {
     pub report: Report,
     gate: Gate,
     lost: AtomicBool,
+    /// The process ends: that the driver is called no more is no loss.
+    closed: AtomicBool,
+    /// How often the device's thread has looked at the batches on their way.
+    pub looks: AtomicU64,
     /// A model is being placed: the device's thread has no eye for batches.
     pub placing: AtomicBool,
     reason: Mutex<String>,
@@ -34,6 +41,8 @@ impl Health {
             report,
             gate,
             lost: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            looks: AtomicU64::new(0),
             placing: AtomicBool::new(false),
             reason: Mutex::new(String::new()),
             batches: AtomicU64::new(0),
@@ -57,13 +66,22 @@ impl Health {
 
     /// Gives the device up, for good. The first reason stays.
     pub fn lose(&self, reason: &str) {
-        self.gate.shut();
         let mut kept = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.lost.load(SeqCst) {
             kept.push_str(reason);
             self.lost.store(true, SeqCst);
-            tracing::error!(device = self.report.ordinal, name = %self.report.name, reason, "the GPU is given up; the CPU takes over");
+            if !self.closed.load(SeqCst) {
+                tracing::error!(device = self.report.ordinal, name = %self.report.name, reason, "the GPU is given up; the CPU takes over");
+            }
         }
+        // Behind the reason, which would else be that of a call that met the shut gate.
+        self.gate.shut();
+    }
+
+    /// Ends all calls to the driver, and waits for the one that is on its way.
+    pub fn close(&self) {
+        self.closed.store(true, SeqCst);
+        self.gate.shut_and_wait(CLOSING);
     }
 
     /// Work that the device has before it.

@@ -52,18 +52,13 @@ impl Kernel {
 }
 
 /// The least capability whose matrix units compute in TF32 and BF16.
-pub const MATRIX_UNITS: (u32, u32) = (8, 0);
+const MATRIX_UNITS: (u32, u32) = (8, 0);
 
 impl Kernel {
-    /// The kernels that not every device has are the last ones.
-    fn is_for(self, capability: (u32, u32)) -> bool {
-        !matches!(self, Self::DenseTf32 | Self::DenseBf16) || has_matrix_units(capability)
+    /// The kernels that not every image has are the last ones.
+    fn is_in(self, image: &Image) -> bool {
+        !matches!(self, Self::DenseTf32 | Self::DenseBf16) || image.capability >= MATRIX_UNITS
     }
-}
-
-/// PTX is of the least capability, and has no such kernels either.
-pub fn has_matrix_units(capability: (u32, u32)) -> bool {
-    nearest(capability).is_some_and(|image| image.capability >= MATRIX_UNITS)
 }
 
 /// An image for devices of one major capability, from a minor one on.
@@ -88,10 +83,10 @@ static IMAGES: [Image; 7] = [
     image!(12, 0, "sm_120.cubin"),
 ];
 
-/// For devices that are newer than all images: the driver compiles it.
-const PTX: &[u8] = concat!(include_str!("images/compute_75.ptx"), "\0").as_bytes();
 /// The least capability that anything here runs on.
-pub const LEAST: (u32, u32) = (7, 5);
+const LEAST: (u32, u32) = (7, 5);
+/// For devices that no image is for: the driver compiles it.
+static PTX: Image = Image { capability: LEAST, bytes: concat!(include_str!("images/compute_75.ptx"), "\0").as_bytes() };
 
 /// The image for a device: the highest of its major capability that is not above it.
 fn nearest(capability: (u32, u32)) -> Option<&'static Image> {
@@ -99,12 +94,16 @@ fn nearest(capability: (u32, u32)) -> Option<&'static Image> {
     IMAGES.iter().rev().find(fits)
 }
 
-/// The same, or PTX for devices that are newer than all of them.
-fn image_for(capability: (u32, u32)) -> Option<&'static [u8]> {
-    nearest(capability).map(|image| image.bytes).or((capability >= LEAST).then_some(PTX))
+/// What to try, one after the other: an image that is near is not always one for the device, as
+/// NVIDIA's embedded ones have capabilities among the others'.
+fn images_for(capability: (u32, u32)) -> impl Iterator<Item = &'static Image> {
+    nearest(capability).into_iter().chain((capability >= LEAST).then_some(&PTX))
 }
 
-/// All kernels, loaded.
+/// What the driver says of an image that is not for the device.
+const OTHER_DEVICES: [u32; 2] = [200, 209];
+
+/// All kernels that the device has an image of, loaded.
 pub struct Kernels(Vec<Function>);
 
 /// Why there are none.
@@ -112,28 +111,39 @@ pub struct Kernels(Vec<Function>);
 pub enum ImageError {
     #[error("compute capability {}.{} is below {}.{}, the least that is supported", .0.0, .0.1, LEAST.0, LEAST.1)]
     TooOld((u32, u32)),
-    #[error("kernel {0} spills registers on this device")]
-    Spills(&'static str),
     #[error("{0}")]
     Driver(#[from] CudaError),
 }
 
 impl Kernels {
     pub fn load(context: &Context, report: &Report) -> Result<Self, ImageError> {
-        let image = image_for(report.capability).ok_or(ImageError::TooOld(report.capability))?;
-        let module = Module::load(context, image)?;
-        let mut functions = Vec::with_capacity(Kernel::ALL.len());
-        for kernel in Kernel::ALL {
-            if !kernel.is_for(report.capability) {
-                continue;
+        let mut last = ImageError::TooOld(report.capability);
+        for image in images_for(report.capability) {
+            match Self::of(context, image) {
+                Err(error) if error.code().is_some_and(|code| OTHER_DEVICES.contains(&code)) => last = error.into(),
+                loaded => return Ok(loaded?),
             }
+        }
+        Err(last)
+    }
+
+    fn of(context: &Context, image: &Image) -> Result<Self, CudaError> {
+        let module = Module::load(context, image.bytes)?;
+        let mut functions = Vec::with_capacity(Kernel::ALL.len());
+        for kernel in Kernel::ALL.into_iter().filter(|kernel| kernel.is_in(image)) {
             let function = module.function(kernel.name())?;
-            if module.local_bytes(function)? > 0 {
-                return Err(ImageError::Spills(kernel.name().to_str().unwrap_or_default()));
+            let spilled = module.local_bytes(function)?;
+            if spilled > 0 {
+                // The images are checked for it; what a driver makes of PTX is its own affair.
+                tracing::warn!(kernel = ?kernel, bytes = spilled, "the kernel spills registers on this GPU, which slows it down");
             }
             functions.push(function);
         }
         Ok(Self(functions))
+    }
+
+    pub fn have_matrix_units(&self) -> bool {
+        self.0.len() == Kernel::ALL.len()
     }
 
     pub fn function(&self, kernel: Kernel) -> Function {
@@ -148,14 +158,18 @@ mod tests {
     #[test]
     fn a_device_gets_the_nearest_image_that_is_not_above_it() {
         // By place and not by content, which two images may share.
-        let which = |capability| image_for(capability).map(|_| nearest(capability).map(|image| image.capability));
-        assert_eq!(which((7, 0)), None);
-        assert_eq!(which((7, 5)), Some(Some((7, 5))));
-        assert_eq!(which((8, 7)), Some(Some((8, 6))));
-        assert_eq!(which((8, 9)), Some(Some((8, 9))));
-        assert_eq!(which((9, 0)), Some(Some((9, 0))));
-        assert_eq!(which((11, 0)), Some(None), "PTX");
-        assert_eq!(which((12, 1)), Some(Some((12, 0))));
+        let which = |capability| {
+            let name = |image: &Image| if std::ptr::eq(image, &raw const PTX) { (0, 0) } else { image.capability };
+            images_for(capability).map(name).collect::<Vec<_>>()
+        };
+        let ptx = (0, 0);
+        assert_eq!(which((7, 0)), []);
+        assert_eq!(which((7, 5)), [(7, 5), ptx]);
+        assert_eq!(which((8, 7)), [(8, 6), ptx]);
+        assert_eq!(which((8, 9)), [(8, 9), ptx]);
+        assert_eq!(which((9, 0)), [(9, 0), ptx]);
+        assert_eq!(which((11, 0)), [ptx]);
+        assert_eq!(which((12, 1)), [(12, 0), ptx]);
     }
 
     #[test]

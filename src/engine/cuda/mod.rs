@@ -27,5 +27,6 @@ mod resident;
 mod slot;
 mod tables;
 mod thread;
+mod wait;
 
 pub use open::open;

@@ -5,6 +5,7 @@ use super::health::Health;
 use super::resident::Placed;
 use super::slot::Slot;
 use super::thread::Command;
+use super::wait::wait;
 use crate::engine::lowered::Ends;
 use crate::engine::{Extras, Prepared, RunError, Session, Signature, Words};
 use crate::sync::cores;
@@ -135,9 +136,9 @@ impl Remote {
         let work = busy.saturating_add(self.health.pending());
         let patience = self.watchdog.saturating_add(work.saturating_mul(FAR_TOO_LONG));
         self.health.begin(busy);
-        let sent = self.commands.send(Command::Run { id: self.id, slot: slot.number, size });
+        let sent = self.commands.send(Command::Run { id: self.id, slot: slot.number, size, busy });
         let outcome = match sent {
-            Ok(()) => self.wait(&slot, patience, rule),
+            Ok(()) => wait(&slot.done, &self.health, patience, rule == Rule::Alone),
             Err(_) => Err(RecvTimeoutError::Disconnected),
         };
         self.health.end(busy);
@@ -157,7 +158,9 @@ impl Remote {
             Err(RecvTimeoutError::Disconnected) => {
                 // Only its thread could free what the slot maps.
                 let _ = ManuallyDrop::new(slot);
-                Err(Refusal::Lost("the device's thread has ended".into()))
+                let reason = "the device's thread has ended";
+                self.health.lose(reason);
+                Err(Refusal::Lost(reason.into()))
             }
             Err(RecvTimeoutError::Timeout) if self.health.placing.load(Relaxed) => {
                 self.lock_late().push(slot);
@@ -169,18 +172,6 @@ impl Remote {
                 let reason = format!("a batch took longer than {patience:?}");
                 self.health.lose(&reason);
                 Err(Refusal::Lost(reason))
-            }
-        }
-    }
-
-    /// The outcome of a slot's batch. While a model is placed the device's thread looks seldom: callers
-    /// are answered by the CPU then, but those who want the device alone have nobody else to ask.
-    fn wait(&self, slot: &Slot, patience: Duration, rule: Rule) -> Result<Result<(), String>, RecvTimeoutError> {
-        loop {
-            let outcome = slot.done.recv_timeout(patience);
-            let busy = self.health.placing.load(Relaxed) && !self.health.is_lost();
-            if !(outcome == Err(RecvTimeoutError::Timeout) && busy && rule == Rule::Alone) {
-                return outcome;
             }
         }
     }

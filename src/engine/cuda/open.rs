@@ -2,10 +2,10 @@
 
 use super::driver::{Context, CudaError, Gate, Report, probe};
 use super::health::Health;
-use super::images::{ImageError, Kernels, has_matrix_units};
+use super::images::{ImageError, Kernels};
 use super::measure::{Measured, Sides, measure};
 use super::model::{Either, Parts, Remote, Rule};
-use super::resident::Order;
+use super::resident::{Order, Placed};
 use super::thread::{Command, Thread};
 use crate::engine::Prepared;
 use crate::engine::device::{
@@ -13,7 +13,7 @@ use crate::engine::device::{
 };
 use crate::engine::lowered::{Body, Lowered, Raw, Rows};
 use crate::tensor::Tensor;
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -25,25 +25,67 @@ const LEAST_DRIVER: u32 = 12_000;
 const STUB: u32 = 34;
 /// Commands that may wait: more than all slots of all models that a server has.
 const COMMANDS: usize = 1024;
+/// How long the driver may take to start before the CPU goes on alone.
+const OPENING: Duration = Duration::from_secs(30);
 /// How long a model may take to be placed before the GPU is given up.
 const PLACING: Duration = Duration::from_secs(60);
+/// How often those who wait for their turn to be placed look whether there still is a GPU.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// Looks for a GPU. Whatever goes wrong ends as a status.
+/// Looks for a GPU. Whatever goes wrong ends as a status: all calls to the driver are made by a thread that
+/// is waited for for a while only, as a sick one may never come back.
 pub fn open(settings: &Settings) -> Device {
-    let gate = Gate::default();
-    let found = catch_unwind(|| probe(&gate)).unwrap_or(Err(CudaError::Missing("function")));
-    let status = match found {
-        Ok(Some((version, reports))) => match pick(version, reports, settings.wish) {
-            Ok(report) => match start(report, &gate, settings) {
-                Ok(gpu) => return Device::Some(Arc::new(gpu)),
-                Err(status) => status,
-            },
-            Err(status) => status,
-        },
-        Ok(None) => Status::Absent("no CUDA driver is installed (libcuda.so.1 was not found)".into()),
-        Err(error) => refused(&error),
+    let (commands, receiver) = bounded(COMMANDS);
+    let (reply, opened) = bounded(1);
+    let (gate, wish) = (Gate::default(), settings.wish);
+    let own = gate.clone();
+    let run = move || match found(&own, wish) {
+        Ok(Found { context, kernels, report }) => {
+            let health = Arc::new(Health::new(report.clone(), own));
+            let _ = reply.send(Ok((health.clone(), kernels.have_matrix_units())));
+            Thread { context, kernels, report, health, commands: receiver }.run();
+        }
+        Err(status) => {
+            let _ = reply.send(Err(status));
+        }
     };
-    Device::None(status)
+    if let Err(error) = std::thread::Builder::new().name("cuda".into()).spawn(run) {
+        return Device::None(Status::Unsupported(format!("its thread could not be started: {error}")));
+    }
+    match opened.recv_timeout(OPENING) {
+        Ok(Ok((health, matrix_units))) => {
+            Device::Some(Arc::new(Gpu { commands, health, matrix_units, next: AtomicU64::new(0), settings: *settings }))
+        }
+        Ok(Err(status)) => Device::None(status),
+        Err(_) => {
+            gate.shut();
+            Device::None(Status::Lost(format!("the CUDA driver did not answer within {OPENING:?}")))
+        }
+    }
+}
+
+/// A GPU whose context is current on this thread.
+struct Found {
+    context: Context,
+    kernels: Kernels,
+    report: Report,
+}
+
+fn found(gate: &Gate, wish: Wish) -> Result<Found, Status> {
+    let probed = catch_unwind(|| probe(gate)).unwrap_or(Err(CudaError::Missing("function")));
+    let Some((version, reports)) = probed.map_err(|error| refused(&error))? else {
+        return Err(Status::Absent("no CUDA driver is installed (libcuda.so.1 was not found)".into()));
+    };
+    let report = pick(version, reports, wish)?;
+    let loaded = Context::open(gate, report.ordinal).map_err(ImageError::from).and_then(|context| {
+        let kernels = Kernels::load(&context, &report)?;
+        Ok((context, kernels))
+    });
+    match loaded {
+        Ok((context, kernels)) => Ok(Found { context, kernels, report }),
+        Err(ImageError::Driver(error)) => Err(refused(&error)),
+        Err(error) => Err(Status::Unsupported(error.to_string())),
+    }
 }
 
 fn refused(error: &CudaError) -> Status {
@@ -75,41 +117,11 @@ fn pick(version: u32, mut reports: Vec<Report>, wish: Wish) -> Result<Report, St
     }
 }
 
-/// Starts the thread, which makes the context and loads the kernels.
-fn start(report: Report, gate: &Gate, settings: &Settings) -> Result<Gpu, Status> {
-    let health = Arc::new(Health::new(report.clone(), gate.clone()));
-    let (commands, receiver) = bounded(COMMANDS);
-    let (reply, opened) = bounded(1);
-    let (gate, own) = (gate.clone(), health.clone());
-    let run = move || {
-        let loaded = || -> Result<_, ImageError> {
-            let context = Context::open(&gate, report.ordinal)?;
-            let kernels = Kernels::load(&context, &report)?;
-            Ok((context, kernels))
-        };
-        match loaded() {
-            Ok((context, kernels)) => {
-                let _ = reply.send(Ok(()));
-                Thread { context, kernels, report, health: own, commands: receiver }.run();
-            }
-            Err(error) => {
-                let _ = reply.send(Err(error));
-            }
-        }
-    };
-    let spawned = std::thread::Builder::new().name(format!("cuda-{}", health.report.ordinal)).spawn(run);
-    spawned.map_err(|error| Status::Unsupported(format!("its thread could not be started: {error}")))?;
-    match opened.recv_timeout(PLACING) {
-        Ok(Ok(())) => Ok(Gpu { commands, health, next: AtomicU64::new(0), settings: *settings }),
-        Ok(Err(ImageError::Driver(error))) => Err(refused(&error)),
-        Ok(Err(error)) => Err(Status::Unsupported(error.to_string())),
-        Err(_) => Err(Status::Lost(format!("the GPU did not answer within {PLACING:?}"))),
-    }
-}
-
 struct Gpu {
     commands: Sender<Command>,
     health: Arc<Health>,
+    /// The kernels for TF32 and BF16 are there.
+    matrix_units: bool,
     next: AtomicU64,
     settings: Settings,
 }
@@ -124,7 +136,7 @@ impl Gpu {
             (_, Body::Forest(_)) => {
                 Err(format!("device.precision = \"{name}\" is for networks; trees are exact always"))
             }
-            _ if has_matrix_units((major, minor)) => Ok(()),
+            _ if self.matrix_units => Ok(()),
             _ => Err(format!(
                 "compute capability {major}.{minor} has no matrix units for {name}, or no image that uses them"
             )),
@@ -133,6 +145,27 @@ impl Gpu {
 
     fn id(&self) -> String {
         format!("cuda:{}", self.health.report.ordinal)
+    }
+
+    /// Has the thread place a model.
+    fn placed(&self, id: u64, order: Order) -> Result<Placed, String> {
+        let ((begun, begins), (reply, placed)) = (bounded(1), bounded(1));
+        let sent = self.commands.send(Command::Place { id, order: Box::new(order), begun, reply });
+        sent.map_err(|_| "the GPU's thread has ended".to_owned())?;
+        // Others may be placed first: its own time begins with its turn.
+        while let Err(RecvTimeoutError::Timeout) = begins.recv_timeout(LOOK) {
+            if let Some(reason) = self.health.lost() {
+                return Err(format!("the GPU is lost: {reason}"));
+            }
+        }
+        placed.recv_timeout(PLACING).map_or_else(
+            |_| {
+                let reason = format!("a model was not placed within {PLACING:?}");
+                self.health.lose(&reason);
+                Err(reason)
+            },
+            |placed| placed.map_err(|error| error.to_string()),
+        )
     }
 }
 
@@ -159,6 +192,10 @@ impl Accelerator for Gpu {
         }
     }
 
+    fn close(&self) {
+        self.health.close();
+    }
+
     fn place(&self, model: &Arc<dyn Prepared>, lowered: Lowered, work: Work<'_>) -> Result<Taken, String> {
         if let Some(reason) = self.health.lost() {
             return Err(format!("the GPU is lost: {reason}"));
@@ -168,23 +205,8 @@ impl Accelerator for Gpu {
         let (what, network) = (lowered.body.describe(), matches!(lowered.body, Body::Network(_)));
         let sample_rows = raw_rows(&lowered, work.sample)?;
         let id = self.next.fetch_add(1, Relaxed);
-        let (reply, placed) = bounded(1);
-        let order = Box::new(Order {
-            lowered,
-            sample: sample_rows,
-            most_rows: self.settings.most_rows,
-            precision: work.precision,
-        });
-        let sent = self.commands.send(Command::Place { id, order, reply });
-        sent.map_err(|_| "the GPU's thread has ended".to_owned())?;
-        let placed = match placed.recv_timeout(PLACING) {
-            Ok(placed) => placed.map_err(|error| error.to_string())?,
-            Err(_) => {
-                let reason = format!("a model was not placed within {PLACING:?}");
-                self.health.lose(&reason);
-                return Err(reason);
-            }
-        };
+        let (most_rows, precision) = (self.settings.most_rows, work.precision);
+        let placed = self.placed(id, Order { lowered, sample: sample_rows, most_rows, precision })?;
         let (commands, health, watchdog) = (self.commands.clone(), self.health.clone(), self.settings.watchdog);
         let (bytes, ways, capacities) = (placed.bytes, placed.ways.clone(), placed.capacities.clone());
         let parts = Parts { id, commands, health, ends, width, labels, watchdog };

@@ -1,6 +1,7 @@
 //! A batch's place: memory of the host that the device reads and writes, filled by whoever has it.
 
 use super::driver::Pinned;
+use super::wait::Outcome;
 use crate::engine::lowered::{Raw, Rows};
 use crossbeam::channel::Receiver;
 
@@ -15,7 +16,7 @@ pub struct Slot {
     pub(super) input: Pinned,
     pub(super) output: Pinned,
     /// Says when the batch is done.
-    pub(super) done: Receiver<Result<(), String>>,
+    pub(super) done: Receiver<Outcome>,
     pub(super) raw: Raw,
 }
 

@@ -21,6 +21,10 @@ pub trait Accelerator: Send + Sync {
 
     fn readings(&self) -> Readings;
 
+    /// Makes no call to its driver any more, and waits a moment for the one that is on its way: a driver
+    /// that is called while the process ends may end it otherwise. Models are the CPU's from then on.
+    fn close(&self);
+
     /// Places a model. The error says why it stays on the CPU.
     fn place(&self, model: &Arc<dyn Prepared>, lowered: super::Lowered, work: Work<'_>) -> Result<Taken, String>;
 }
@@ -80,6 +84,13 @@ impl Device {
         match self {
             Self::None(_) => None,
             Self::Some(device) => Some(device.readings()),
+        }
+    }
+
+    /// To be called before the process ends; see [`Accelerator::close`].
+    pub fn close(&self) {
+        if let Self::Some(device) = self {
+            device.close();
         }
     }
 

@@ -4,7 +4,8 @@ use cudarc::driver::sys::{self, CUresult};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,15 +50,41 @@ impl CudaError {
 
 /// What all calls to a device pass. Once shut, it stays shut.
 #[derive(Clone, Debug, Default)]
-pub struct Gate(Arc<AtomicBool>);
+pub struct Gate(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    shut: AtomicBool,
+    /// Calls that have passed and not come back.
+    inside: AtomicUsize,
+}
+
+/// A call on its way through the gate.
+struct Inside<'a>(&'a AtomicUsize);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
 
 impl Gate {
     pub fn shut(&self) {
-        self.0.store(true, SeqCst);
+        self.0.shut.store(true, SeqCst);
     }
 
     pub fn is_shut(&self) -> bool {
-        self.0.load(SeqCst)
+        self.0.shut.load(SeqCst)
+    }
+
+    /// Shuts the gate and waits, for as long as `patience`, until no call is on its way any more.
+    pub fn shut_and_wait(&self, patience: Duration) {
+        const LOOK: Duration = Duration::from_millis(1);
+        self.shut();
+        let started = Instant::now();
+        while self.0.inside.load(SeqCst) > 0 && started.elapsed() < patience {
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Makes a call; an error that breaks the context shuts the gate.
@@ -67,6 +94,9 @@ impl Gate {
 
     /// The same for calls that may say "not yet": answers whether it is done.
     pub fn ask(&self, name: &'static str, call: impl FnOnce() -> CUresult) -> Result<bool, CudaError> {
+        // Counted before the look: whoever shuts the gate and then counts misses nobody.
+        self.0.inside.fetch_add(1, SeqCst);
+        let _inside = Inside(&self.0.inside);
         if self.is_shut() {
             return Err(CudaError::Lost(name));
         }
@@ -120,5 +150,27 @@ mod tests {
             CUresult::CUDA_SUCCESS
         });
         assert_eq!((after, called.get()), (Err(CudaError::Lost("cuTest")), false));
+    }
+
+    #[test]
+    fn who_shuts_the_gate_waits_for_the_call_that_is_inside() {
+        let (gate, long) = (Gate::default(), Duration::from_secs(60));
+        let (entered, inside) = std::sync::mpsc::channel();
+        let (go_on, told) = std::sync::mpsc::channel();
+        let own = gate.clone();
+        let caller = std::thread::spawn(move || {
+            own.call("cuTest", || {
+                entered.send(()).expect("somebody waits");
+                told.recv().expect("to be told");
+                CUresult::CUDA_SUCCESS
+            })
+        });
+        inside.recv().expect("it is inside");
+        gate.shut_and_wait(Duration::from_millis(5));
+        assert!(!caller.is_finished() && gate.is_shut(), "patience ends");
+        go_on.send(()).expect("it waits");
+        gate.shut_and_wait(long);
+        assert_eq!(gate.0.inside.load(SeqCst), 0);
+        assert_eq!(caller.join().expect("no panic"), Ok(()), "its result is its own");
     }
 }
