@@ -3,7 +3,7 @@
 #
 #   benches/gpu.sh                     checks, then the tables for docs/gpu.md, as markdown on standard output
 #   benches/gpu.sh --quick             fewer models, sizes and rounds
-#   benches/gpu.sh --only check        or: sanitize, bench, serve; each is done within --seconds (540)
+#   benches/gpu.sh --only check        or: sanitize, bench, serve; each is done within --seconds (480)
 #   benches/gpu.sh --only bench --models rf1000          one model of those in benches/gpu/models.py
 #   benches/gpu.sh --only sanitize --tools racecheck     one tool of compute-sanitizer
 #   benches/gpu.sh --tidegate PROGRAM --bench PROGRAM    built elsewhere: no Rust is needed here

@@ -73,7 +73,7 @@ def parsed():
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--models", nargs="+", choices=list(MAKERS), help="these, in place of a part's own choice")
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=TOOLS, help="of compute-sanitizer")
-    parser.add_argument("--seconds", type=float, default=540, help="what a part may take; it leaves out what is too much")
+    parser.add_argument("--seconds", type=float, default=480, help="what a part may take; it leaves out what is too much")
     parser.add_argument("--tidegate", type=Path, help="the server, built elsewhere: a program, FILE.xz, or a folder")
     parser.add_argument("--bench", type=Path, help="the bench binary, likewise")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda", help="cpu tries the script where there is no GPU")

@@ -74,15 +74,21 @@ def one_model(options, name: str, floors, steps: Steps, seconds: float) -> list[
                     raise RuntimeError(f"ours, {device}, {words}")
                 print(f"\n{placed(name, device, said)}" if device != "cpu" else "", end="")
         table = Table(options, model, ours, floors)
-        batches, last = list(BATCHES[::2] if options.quick else BATCHES), 0.0
-        # The next size takes at least as long as the one before.
-        while batches and until.left > last:
+        batches, took = list(BATCHES[::2] if options.quick else BATCHES), []
+        while batches and until.left > expected(took):
             began = time.monotonic()
             with steps.step(f"{name} at {batches[0]}"):
-                table.row(batches.pop(0))
-            last = time.monotonic() - began
+                table.row(batches.pop(0), until)
+            took.append(time.monotonic() - began)
         table.close(batches)
     return table.losses
+
+
+def expected(took: list[float]) -> float:
+    """Seconds that the next size takes, if it grows as it did: the first has to get going."""
+    if len(took) < 3:
+        return took[-1] if took else 0.0
+    return took[-1] * max(1.0, took[-1] / took[-2])
 
 
 def placed(name: str, device: str, said: str) -> str:
@@ -123,7 +129,7 @@ class Table:
         self.losses: list[str] = []
         self.begun = False
 
-    def row(self, rows: int) -> None:
+    def row(self, rows: int, until: Steps) -> None:
         ready = {}
         for name, system in self.rivals.at(rows).items():
             try:
@@ -135,7 +141,7 @@ class Table:
             ready[name] = None if words else system
         if not self.begun:
             self.begin(list(ready))
-        host, device = self.measured({name: system for name, system in ready.items() if system}, rows)
+        host, device = self.measured({name: system for name, system in ready.items() if system}, rows, until)
         cells = [cell(host, device, name) for name in [self.own(at) for at in self.ours] + list(ready)]
         least = ""
         if self.floors:
@@ -159,13 +165,16 @@ class Table:
         if notes:
             print("\nNot measured: " + "; ".join(notes) + ".", flush=True)
 
-    def measured(self, ready: dict, rows: int) -> tuple[dict, dict]:
-        """Microseconds of every round, host to host, and by the device's clock with a mark before it."""
+    def measured(self, ready: dict, rows: int, until: Steps) -> tuple[dict, dict]:
+        """Microseconds of every round, host to host, and by the device's clock with a mark before it. Fewer rounds
+        where the time is up."""
         rounds, millis = (3, 20) if self.options.quick else (5, 40)
         host: dict[str, list[float]] = {}
         device: dict[str, tuple[str, list[float]]] = {}
         total = len(self.model.rows)
-        for _ in range(rounds):
+        for done in range(rounds):
+            if done and not until.left:
+                break
             for at, own in self.ours.items():
                 host.setdefault(self.own(at), []).append(own.host_us(rows, millis))
                 if at != "cpu":
