@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,13 @@ class Model:
     @property
     def is_forest(self) -> bool:
         return self.name != "mlp"
+
+    @cached_property
+    def visits(self) -> float:
+        """Inner nodes that a row meets in all trees, on average."""
+        some = self.rows[:256]
+        trees, _, _ = trees_of(self.trained)
+        return sum(tree.decision_path(some).sum() / len(some) - 1 for tree in trees)
 
 
 MAKERS = {
@@ -68,13 +76,7 @@ def forest(trees: int, depth: int):
 
     rows, signal = drawn(COLUMNS)
     trained = RandomForestClassifier(trees, max_depth=depth, n_jobs=-1, random_state=1).fit(rows, signal > 0)
-    each = [estimator.tree_ for estimator in trained.estimators_]
-
-    def votes(tree, leaf):
-        counts = tree.value[leaf][0]
-        return list(enumerate(counts / counts.sum() / trees))
-
-    attributes = listed(each, votes, "class")
+    attributes = listed(trained, "class")
     attributes |= {"classlabels_int64s": [0, 1], "post_transform": "NONE"}
     exported = graph("TreeEnsembleClassifier", attributes, COLUMNS, 2)
     return trained, rows, trained.predict_proba(rows).astype(np.float32), exported
@@ -85,37 +87,46 @@ def boosted(trees: int, depth: int):
 
     rows, signal = drawn(COLUMNS)
     trained = GradientBoostingRegressor(n_estimators=trees, max_depth=depth, random_state=1).fit(rows, signal)
-    each = [estimator.tree_ for estimator in trained.estimators_[:, 0]]
-
-    def votes(tree, leaf):
-        return [(0, trained.learning_rate * tree.value[leaf][0][0])]
-
-    attributes = listed(each, votes, "target")
-    attributes |= {"n_targets": 1, "base_values": [float(trained.init_.constant_.ravel()[0])]}
+    attributes = listed(trained, "target")
+    attributes |= {"n_targets": 1, "base_values": [trees_of(trained)[2]]}
     exported = graph("TreeEnsembleRegressor", attributes, COLUMNS, 1)
     return trained, rows, trained.predict(rows).astype(np.float32)[:, None], exported
 
 
-def below(threshold: float) -> float:
-    """The largest float that is no larger: `x <= threshold` asks the same of every float."""
-    narrow = np.float32(threshold)
-    return float(narrow if narrow <= threshold else np.nextafter(narrow, np.float32(-np.inf)))
+def trees_of(trained):
+    """Trees of scikit-learn, what each of their nodes would say as a leaf, and what is added to the sum."""
+    if hasattr(trained, "predict_proba"):
+        trees = [estimator.tree_ for estimator in trained.estimators_]
+        counts = [tree.value[:, 0, :] for tree in trees]
+        return trees, [count / count.sum(axis=1, keepdims=True) / len(trees) for count in counts], 0.0
+    trees = [estimator.tree_ for estimator in trained.estimators_[:, 0]]
+    return trees, [trained.learning_rate * tree.value[:, 0, :] for tree in trees], float(trained.init_.constant_.ravel()[0])
 
 
-def listed(trees, votes, kind: str) -> dict:
+def below(thresholds: np.ndarray) -> np.ndarray:
+    """The largest floats that are no larger: `x <= threshold` asks the same of every float."""
+    narrow = thresholds.astype(np.float32)
+    return np.where(narrow <= thresholds, narrow, np.nextafter(narrow, np.float32(-np.inf)))
+
+
+def listed(trained, kind: str) -> dict:
     """Trees of scikit-learn as the lists of ONNX-ML's operators."""
     nodes = {key: [] for key in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")}
     leaves = {key: [] for key in ("treeids", "nodeids", "ids", "weights")}
-    for number, tree in enumerate(trees):
-        for node in range(tree.node_count):
-            leaf = tree.children_left[node] < 0
-            row = (number, node, 0 if leaf else tree.feature[node], 0.0 if leaf else below(tree.threshold[node]),
-                   "LEAF" if leaf else "BRANCH_LEQ", max(tree.children_left[node], 0), max(tree.children_right[node], 0))
-            for key, value in zip(nodes, row):
-                nodes[key].append(value if isinstance(value, (str, float)) else int(value))
-            for target, weight in votes(tree, node) if leaf else ():
-                for key, value in zip(leaves, (number, node, target, float(weight))):
-                    leaves[key].append(value)
+    trees, says, _ = trees_of(trained)
+    for number, (tree, said) in enumerate(zip(trees, says)):
+        # Each of these attributes makes an array when it is asked for.
+        left, right, feature, threshold = tree.children_left, tree.children_right, tree.feature, tree.threshold
+        leaf = left < 0
+        columns = (np.full(len(leaf), number), np.arange(len(leaf)), np.where(leaf, 0, feature),
+                   np.where(leaf, 0.0, below(threshold)), np.where(leaf, "LEAF", "BRANCH_LEQ"),
+                   np.maximum(left, 0), np.maximum(right, 0))
+        for values, column in zip(nodes.values(), columns):
+            values += column.tolist()
+        at, width = np.flatnonzero(leaf), said.shape[1]
+        columns = (np.full(len(at) * width, number), np.repeat(at, width), np.tile(np.arange(width), len(at)), said[at].ravel())
+        for values, column in zip(leaves.values(), columns):
+            values += column.tolist()
     return {f"nodes_{key}": value for key, value in nodes.items()} | {f"{kind}_{key}": value for key, value in leaves.items()}
 
 

@@ -13,6 +13,8 @@ import re
 import statistics
 import subprocess
 import time
+import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 from models import Model
@@ -72,6 +74,8 @@ def load(port: int, model: Model, rows: int, seconds: float) -> tuple[float, flo
     for error in (result for result in results if isinstance(result, Exception)):
         raise error
     took = sorted(second for result in results for second in result)
+    if not took:
+        raise RuntimeError("the server refused every request")
     return len(took) * rows / seconds, 1e3 * statistics.median(took), 1e3 * took[int(0.99 * len(took))]
 
 
@@ -79,33 +83,59 @@ class Server:
     """A server of one model on one device."""
 
     def __init__(self, tidegate: Path, model: Model, device: str) -> None:
-        folder = model.place.parent / "served" / model.name / "1"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "model.onnx").write_bytes((model.place / "model.onnx").read_bytes())
-        command = [tidegate, "serve", folder.parent.parent, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
+        # A folder of its own: the server loads all that it finds.
+        served = model.place.parent / f"served-{model.name}"
+        version = served / model.name / "1"
+        version.mkdir(parents=True, exist_ok=True)
+        (version / "model.onnx").write_bytes((model.place / "model.onnx").read_bytes())
+        # What it has seen it keeps in the folder that it runs in.
+        own = model.place.parent / f"served-{model.name}-{device}"
+        own.mkdir(exist_ok=True)
+        command = [tidegate, "serve", served, "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
                    f"--device={device}", "--log=warn"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        line = next(line for line in self.process.stdout if line.startswith("listening on "))
-        self.port, admin = (int(port) for port in re.findall(r"http://[0-9.]+:(\d+)", line)[:2])
-        while subprocess.run([tidegate, "health", f"127.0.0.1:{admin}"], capture_output=True).returncode:
+        self.process = subprocess.Popen(command, cwd=own, stdout=subprocess.PIPE, text=True)
+        try:
+            line = next((line for line in self.process.stdout if line.startswith("listening on ")), "")
+            self.port, self.admin = (int(port) for port in re.findall(r"http://[0-9.]+:(\d+)", line)[:2])
+            self.wait_for_health(tidegate)
+        except Exception:
+            self.end()
+            raise
+
+    def wait_for_health(self, tidegate: Path) -> None:
+        until = time.monotonic() + 60
+        while subprocess.run([tidegate, "health", f"127.0.0.1:{self.admin}"], capture_output=True).returncode:
+            if time.monotonic() > until:
+                raise RuntimeError("the server was not ready within 60 s")
             time.sleep(0.2)
+
+    def gpu(self) -> str:
+        """What its metrics say of the GPU."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return ", ".join(line.removeprefix("tidegate_gpu_") for line in lines
+                         if line.startswith(("tidegate_gpu_status", "tidegate_gpu_batches")) and not line.endswith(" 0"))
 
     def end(self) -> None:
         self.process.terminate()
-        self.process.wait(60)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
 
 
 def compare(tidegate: Path, model: Model, sizes: list[int], rounds: int, seconds: float) -> None:
-    print(f"\nThe server with {model.name} at {CONNECTIONS} connections, medians of {rounds} rounds in turns:\n")
+    print(f"\nThe server with {model.name} at {CONNECTIONS} connections, medians of {rounds} rounds of {seconds:.0f} s in turns:\n")
     print("| rows a request | GPU and CPU: rows/s | p50, p99 (ms) | CPU alone: rows/s | p50, p99 (ms) | ratio |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    servers = [Server(tidegate, model, device) for device in ("auto", "cpu")]
-    try:
+    with ExitStack() as stack:
+        servers = []
+        for device in ("auto", "cpu"):
+            servers.append(Server(tidegate, model, device))
+            stack.callback(servers[-1].end)
         for rows in sizes:
             turns = [[load(server.port, model, rows, seconds) for server in servers] for _ in range(rounds)]
             both, cpu = ([statistics.median(column) for column in zip(*side)] for side in zip(*turns))
             ratio = statistics.median(a[0] / b[0] for a, b in turns)
             print(f"| {rows} | {both[0]:,.0f} | {both[1]:.2f}, {both[2]:.2f} | {cpu[0]:,.0f} | {cpu[1]:.2f}, {cpu[2]:.2f} | {ratio:.2f} |", flush=True)
-    finally:
-        for server in servers:
-            server.end()
+        print(f"\nThe first server's metrics afterwards: {servers[0].gpu() or 'no GPU'}.")
