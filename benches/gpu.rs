@@ -55,6 +55,14 @@ struct Loaded {
     cases: Vec<Case>,
 }
 
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(device) = self.device.get() {
+            device.close();
+        }
+    }
+}
+
 /// Who computes a batch.
 enum Runner {
     Device(Box<dyn engine::Session>),

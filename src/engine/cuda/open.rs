@@ -158,9 +158,11 @@ impl Gpu {
                 return Err(format!("the GPU is lost: {reason}"));
             }
         }
-        placed.recv_timeout(PLACING).map_or_else(
+        // Whoever expects batches to be slow expects this to be slow as well.
+        let patience = PLACING.max(self.settings.watchdog.saturating_mul(10));
+        placed.recv_timeout(patience).map_or_else(
             |_| {
-                let reason = format!("a model was not placed within {PLACING:?}");
+                let reason = format!("a model was not placed within {patience:?}");
                 self.health.lose(&reason);
                 Err(reason)
             },
