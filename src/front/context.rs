@@ -32,17 +32,26 @@ pub struct Context {
     pub body: Option<Bytes>,
     /// How long its inputs took to be read, and its run, where there was one.
     pub ran: Option<(Duration, Timing)>,
+    /// How long the whole took, once its answer has told so.
+    total: Option<Duration>,
 }
 
 impl Context {
     pub fn new(headers: &HeaderMap) -> Self {
         let started = Instant::now();
-        Self { started, received: started, timeout: None, ids: Ids::new(headers), ran: None, body: None }
+        Self { started, received: started, timeout: None, ids: Ids::new(headers), ran: None, body: None, total: None }
     }
 
     /// The context of one more request in the same call: ids of its own, the time of the call.
     pub fn next(&self) -> Self {
-        Self { received: Instant::now(), ids: Ids::new(&HeaderMap::new()), ran: None, body: None, ..self.clone() }
+        Self {
+            received: Instant::now(),
+            ids: Ids::new(&HeaderMap::new()),
+            ran: None,
+            body: None,
+            total: None,
+            ..self.clone()
+        }
     }
 
     /// Limits the time further, from the head on.
@@ -76,7 +85,7 @@ impl Context {
     }
 
     /// Wraps a prediction's body with the headers that every one has.
-    pub fn success(&self, version: &Routed, timing: Timing, body: Vec<u8>) -> Reply {
+    pub fn success(&mut self, version: &Routed, timing: Timing, body: Vec<u8>) -> Reply {
         let mut reply = json(StatusCode::OK, body);
         self.tell(reply.headers_mut(), version, timing);
         reply
@@ -84,7 +93,7 @@ impl Context {
 
     /// Adds the headers that every prediction has. The variant is told here for all protocols, since the
     /// bodies of some have no place for it.
-    pub fn tell(&self, headers: &mut HeaderMap, version: &Routed, timing: Timing) {
+    pub fn tell(&mut self, headers: &mut HeaderMap, version: &Routed, timing: Timing) {
         headers.insert(REQUEST_ID, self.ids.request.clone());
         headers.insert(PREDICTION_ID, self.ids.prediction.clone());
         if let Ok(name) = HeaderValue::from_str(&version.name) {
@@ -93,7 +102,8 @@ impl Context {
         if let Some(Ok(variant)) = version.variant().map(HeaderValue::from_str) {
             headers.insert(VARIANT, variant);
         }
-        if let Ok(timing) = HeaderValue::from_bytes(&server_timing(timing, self.received.elapsed())) {
+        let total = *self.total.insert(self.received.elapsed());
+        if let Ok(timing) = HeaderValue::from_bytes(&server_timing(timing, total)) {
             headers.insert(SERVER_TIMING, timing);
         }
     }
@@ -122,7 +132,8 @@ fn server_timing(timing: Timing, total: Duration) -> Vec<u8> {
     for (name, time) in [("queue", timing.queue), (", compute", timing.compute), (", total", total)] {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b";dur=");
-        let micros = time.as_micros();
+        // In 64 bits, which 584,000 years fit into: wider divisions take far longer.
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let mut digits = itoa::Buffer::new();
         out.extend_from_slice(digits.format(micros / 1000).as_bytes());
         // Adding 1000 keeps leading zeros; the 1 in front is cut off.
@@ -148,7 +159,8 @@ impl<'a> Flight<'a> {
 
     pub fn end<T>(mut self, result: &Result<T, ApiError>, context: &Context) {
         self.ended = true;
-        let (stats, total) = (&self.routed.stats, context.received.elapsed());
+        let stats = &self.routed.stats;
+        let total = context.total.unwrap_or_else(|| context.received.elapsed());
         let status = result.as_ref().map_or_else(|error| error.status().as_u16(), |_| 200);
         if status == 200 {
             let (input, timing) = context.ran.unwrap_or_default();

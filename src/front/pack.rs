@@ -63,9 +63,11 @@ fn wanted(asked: &HeaderMap) -> Option<Form> {
     for value in asked.get_all(ACCEPT_ENCODING) {
         for item in value.to_str().unwrap_or_default().split(',') {
             let mut parts = item.split(';').map(str::trim);
-            let form = match parts.next().map(str::to_ascii_lowercase).as_deref() {
-                Some("gzip" | "x-gzip") => Form::Gzip,
-                Some("deflate") => Form::Deflate,
+            let name = parts.next().unwrap_or_default();
+            let is = |other: &str| name.eq_ignore_ascii_case(other);
+            let form = match (is("gzip") || is("x-gzip"), is("deflate")) {
+                (true, _) => Form::Gzip,
+                (_, true) => Form::Deflate,
                 _ => continue,
             };
             let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
