@@ -75,6 +75,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Whether an object comes next whose first key is `name`, written without escapes; reads white space only.
+    pub fn begins_with(&mut self, name: &str) -> bool {
+        self.space();
+        let rest = self.bytes[self.at..].strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        let key = rest.and_then(|rest| rest.strip_prefix(b"\"")?.strip_prefix(name.as_bytes()));
+        key.is_some_and(|rest| rest.starts_with(b"\""))
+    }
+
     /// Reads an object, handing each key to `member`, which must read or skip the value.
     pub fn object<E: From<JsonError>>(
         &mut self,

@@ -1,7 +1,7 @@
 //! Which column of which input a feature's name or place stands for.
 
 use crate::engine::{Dim, Signature, TensorSpec};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// Wider inputs are spoken of by the input's name alone.
 const MOST_COLUMNS: usize = 1 << 16;
@@ -20,7 +20,8 @@ pub enum Place {
 pub struct Features {
     /// Names in the model's order; empty where rows are no lists of columns (pictures, say).
     pub names: Vec<String>,
-    places: HashMap<String, Place>,
+    /// In order of name: a few comparisons find one sooner than a hash that nobody can foresee.
+    places: BTreeMap<String, Place>,
     /// Elements per row of each input, where that is fixed.
     pub widths: Vec<Option<usize>>,
 }

@@ -74,6 +74,9 @@ fn has_envelope(mut ahead: Reader<'_>, version: &Version) -> Result<bool, Wrong>
     if let Some(Place::Element { .. }) = version.features.place(ENVELOPE) {
         return Ok(false);
     }
+    if ahead.begins_with(ENVELOPE) {
+        return Ok(true);
+    }
     let mut found = false;
     ahead
         .object(|reader, key| {

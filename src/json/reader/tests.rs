@@ -103,3 +103,16 @@ proptest! {
         prop_assert_eq!(skip_all(text.as_bytes()).is_ok(), theirs);
     }
 }
+
+#[test]
+fn the_first_key_is_seen_ahead() {
+    let begins = |text: &str| Reader::new(text.as_bytes(), 8).begins_with("rows");
+    for text in ["{\"rows\":1}", " {\n \"rows\" : 1}", "{\"rows\""] {
+        assert!(begins(text), "{text}");
+    }
+    for text in
+        ["", "{", "{}", "{\"row\":1}", "{\"rowss\":1}", "{\"a\":1,\"rows\":2}", "[\"rows\"]", "{\"r\\u006fws\":1}"]
+    {
+        assert!(!begins(text), "{text}");
+    }
+}
