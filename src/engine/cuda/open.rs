@@ -57,7 +57,8 @@ pub fn open(settings: &Settings) -> Device {
             Device::Some(Arc::new(Gpu { commands, health, matrix_units, next: AtomicU64::new(0), settings: *settings }))
         }
         Ok(Err(status)) => Device::None(status),
-        Err(_) => {
+        Err(RecvTimeoutError::Disconnected) => Device::None(Status::Unsupported("its thread gave up".into())),
+        Err(RecvTimeoutError::Timeout) => {
             gate.shut();
             Device::None(Status::Lost(format!("the CUDA driver did not answer within {OPENING:?}")))
         }
