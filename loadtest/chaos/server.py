@@ -176,6 +176,9 @@ class Stage:
 
     def serve(self, models, *flags: str, start: bool = True, **more) -> Tidegate:
         log = more.pop("log", self.folder / f"server-{len(self.servers)}.log")
+        if "--state" not in flags:
+            # What one server leaves behind is not the next one's, nor the working directory's.
+            flags = (*flags, "--state", str(self.folder / f"state-{len(self.servers)}"))
         server = Tidegate(self.binary, log, models, *flags, **more)
         self.servers.append(server)
         return server.start() if start else server
