@@ -5,12 +5,12 @@ use super::health::Health;
 use super::resident::Placed;
 use super::slot::Slot;
 use super::thread::Command;
-use super::wait::wait;
+use super::wait::{Miss, wait};
 use crate::engine::lowered::Ends;
 use crate::engine::{Extras, Prepared, RunError, Session, Signature, Words};
 use crate::sync::cores;
 use crate::tensor::Tensor;
-use crossbeam::channel::{RecvTimeoutError, Sender};
+use crossbeam::channel::Sender;
 use crossbeam::queue::ArrayQueue;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -139,7 +139,7 @@ impl Remote {
         let sent = self.commands.send(Command::Run { id: self.id, slot: slot.number, size, busy });
         let outcome = match sent {
             Ok(()) => wait(&slot.done, &self.health, patience, rule == Rule::Alone),
-            Err(_) => Err(RecvTimeoutError::Disconnected),
+            Err(_) => Err(Miss::Gone),
         };
         self.health.end(busy);
         match outcome {
@@ -155,18 +155,18 @@ impl Remote {
                 self.put_back(slot);
                 Err(Refusal::Lost(reason))
             }
-            Err(RecvTimeoutError::Disconnected) => {
+            Err(Miss::Gone) => {
                 // Only its thread could free what the slot maps.
                 let _ = ManuallyDrop::new(slot);
                 let reason = "the device's thread has ended";
                 self.health.lose(reason);
                 Err(Refusal::Lost(reason.into()))
             }
-            Err(RecvTimeoutError::Timeout) if self.health.placing.load(Relaxed) => {
+            Err(Miss::Placing) => {
                 self.lock_late().push(slot);
                 Err(Refusal::NoRoom)
             }
-            Err(RecvTimeoutError::Timeout) => {
+            Err(Miss::TooLong) => {
                 // The device may still write there: the slot is never used nor freed again.
                 let _ = ManuallyDrop::new(slot);
                 let reason = format!("a batch took longer than {patience:?}");

@@ -16,34 +16,48 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// What the device's thread says of a batch.
 pub type Outcome = Result<(), String>;
 
+/// Why there is no outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// The device's thread is busy placing a model: the outcome is still to come.
+    Placing,
+    /// Its time is over.
+    TooLong,
+    /// There is no such thread any more.
+    Gone,
+}
+
 /// The outcome of a batch. While a model is placed the device's thread looks seldom: callers are
 /// answered by the CPU then, but those who want the device `alone` have nobody else to ask.
-pub fn wait(
-    done: &Receiver<Outcome>,
-    health: &Health,
-    patience: Duration,
-    alone: bool,
-) -> Result<Outcome, RecvTimeoutError> {
+pub fn wait(done: &Receiver<Outcome>, health: &Health, patience: Duration, alone: bool) -> Result<Outcome, Miss> {
     loop {
-        let outcome = done.recv_timeout(patience);
-        let busy = health.placing.load(Relaxed) && !health.is_lost();
-        match outcome {
-            Err(RecvTimeoutError::Timeout) if busy && alone => {}
-            Err(RecvTimeoutError::Timeout) if !busy => return last_looks(done, health),
-            outcome => return outcome,
+        match done.recv_timeout(patience) {
+            Ok(outcome) => return Ok(outcome),
+            Err(RecvTimeoutError::Disconnected) => return Err(Miss::Gone),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        // Looked at once, and told by what is answered: it may be over a moment later.
+        match health.placing.load(Relaxed) && !health.is_lost() {
+            true if alone => {}
+            true => return Err(Miss::Placing),
+            false => return last_looks(done, health),
         }
     }
 }
 
 /// The outcome of a batch whose time is over, if it comes by the time the device's thread has looked at
 /// it anew.
-fn last_looks(done: &Receiver<Outcome>, health: &Health) -> Result<Outcome, RecvTimeoutError> {
+fn last_looks(done: &Receiver<Outcome>, health: &Health) -> Result<Outcome, Miss> {
     let (looks, started) = (health.looks.load(Acquire), Instant::now());
     loop {
-        let outcome = done.recv_timeout(PAUSE);
+        match done.recv_timeout(PAUSE) {
+            Ok(outcome) => return Ok(outcome),
+            Err(RecvTimeoutError::Disconnected) => return Err(Miss::Gone),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
         let looked = health.looks.load(Acquire).wrapping_sub(looks) > LOOKS;
-        if outcome != Err(RecvTimeoutError::Timeout) || looked || started.elapsed() > LAST_LOOKS {
-            return outcome;
+        if looked || started.elapsed() > LAST_LOOKS {
+            return Err(Miss::TooLong);
         }
     }
 }
@@ -84,21 +98,21 @@ mod tests {
                     thread::yield_now();
                 }
             });
-            assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(RecvTimeoutError::Timeout));
+            assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(Miss::TooLong));
             over.store(true, Relaxed);
         });
         // Nobody looks any more: after a while it is given up too.
-        assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(RecvTimeoutError::Timeout));
+        assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(Miss::TooLong));
         assert!(started.elapsed() >= LAST_LOOKS);
         drop(tell);
-        assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(RecvTimeoutError::Disconnected));
+        assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(Miss::Gone));
     }
 
     #[test]
     fn who_wants_the_device_alone_waits_while_a_model_is_placed() {
         let ((tell, done), health) = (bounded(1), health());
         health.placing.store(true, Relaxed);
-        assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(RecvTimeoutError::Timeout), "the CPU answers");
+        assert_eq!(wait(&done, &health, Duration::ZERO, false), Err(Miss::Placing), "the CPU answers");
         thread::scope(|scope| {
             scope.spawn(move || {
                 thread::sleep(LAST_LOOKS * 2);
