@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
-use std::time::Duration;
 
 /// Models whose batches all go to the GPU, and the files by which it is told what to do.
 struct Ground {
@@ -180,31 +179,6 @@ fn the_driver_is_left_alone_while_the_process_ends() {
         assert!(process.wait().success(), "the driver ends the process that calls it then");
     }
     assert!(!ground.log().contains("lost"));
-}
-
-/// Its watchdog's time passes while nobody of it runs.
-#[test]
-fn a_process_that_was_halted_keeps_its_gpu() {
-    use rustix::process::Signal;
-    let Some(ground) = Ground::new(&["breast-cancer"]) else { return };
-    let process = ground.start("memory=4000000000", &["--gpu-watchdog", "400ms"]);
-    let (over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| steadily(process.data, &over, &asked))).collect();
-        for round in 0..2 {
-            let from = asked.load(SeqCst);
-            until("more answers", || (asked.load(SeqCst) >= from + 8).then_some(()));
-            process.signal(Signal::STOP);
-            // How long it is halted, whoever halts it.
-            thread::sleep(Duration::from_secs(2));
-            process.signal(Signal::CONT);
-            let from = asked.load(SeqCst);
-            until("answers again", || (asked.load(SeqCst) >= from + 8).then_some(()));
-            assert_eq!(status(&process), "ready", "round {round}");
-        }
-        over.store(true, SeqCst);
-        clients.into_iter().for_each(|client| assert!(client.join().expect("no request failed") > 0));
-    });
 }
 
 #[test]
