@@ -1,10 +1,6 @@
 //! Cores: how many this process may use, and by whose word. Threads are counted by them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-/// Where the system shows its control groups.
-const CGROUPS: &str = "/sys/fs/cgroup";
+use super::cgroup::{self, Group, Version};
 
 /// What the process may use, as it was when asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,8 +15,7 @@ pub struct Cores {
 
 impl Cores {
     pub fn found() -> Self {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        Self { usable: usable(), allowed: allowed(), quota: quota(Path::new(CGROUPS), &own) }
+        Self { usable: usable(), allowed: allowed(), quota: quota(&cgroup::found("cpu")) }
     }
 
     /// Whose word it is that no more are usable.
@@ -43,42 +38,25 @@ fn allowed() -> Option<usize> {
     usize::try_from(set.count()).ok()
 }
 
-/// The least quota of the process's control groups and those around them. `own` is its
-/// `/proc/self/cgroup`, with a line `NUMBER:CONTROLLERS:PATH` per hierarchy.
-fn quota(root: &Path, own: &str) -> Option<f64> {
-    let quotas = own.lines().flat_map(|line| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        match controllers {
-            "" => around(&[root.to_owned()], path, second_version),
-            some if some.split(',').any(|one| one == "cpu") => {
-                around(&[root.join("cpu"), root.join(some)], path, first_version)
-            }
-            _ => None,
-        }
-    });
-    quotas.min_by(f64::total_cmp)
-}
-
-/// The least of what `read` finds in the group at `path` and in those around it. A container may see
-/// its own group in the place of the root; the groups that it does not see say nothing.
-fn around(roots: &[PathBuf], path: &str, read: impl Fn(&Path) -> Option<f64>) -> Option<f64> {
-    let path = Path::new(path.trim_start_matches('/'));
-    let groups = roots.iter().flat_map(|root| path.ancestors().map(|group| root.join(group)));
-    groups.filter_map(|group| read(&group)).min_by(f64::total_cmp)
+/// The least quota of the process's control groups.
+fn quota(groups: &[Group]) -> Option<f64> {
+    let of = |group: &Group| match group.version {
+        Version::First => first_version(group),
+        Version::Second => second_version(group),
+    };
+    groups.iter().filter_map(of).min_by(f64::total_cmp)
 }
 
 /// `cpu.max` holds `QUOTA PERIOD`, or `max PERIOD` where there is no bound.
-fn second_version(group: &Path) -> Option<f64> {
-    let text = fs::read_to_string(group.join("cpu.max")).ok()?;
+fn second_version(group: &Group) -> Option<f64> {
+    let text = group.read("cpu.max")?;
     let (quota, period) = text.trim().split_once(' ')?;
     share(quota, period)
 }
 
 /// A quota of -1 stands for none.
-fn first_version(group: &Path) -> Option<f64> {
-    let read = |file| fs::read_to_string(group.join(file)).ok();
-    share(read("cpu.cfs_quota_us")?.trim(), read("cpu.cfs_period_us")?.trim())
+fn first_version(group: &Group) -> Option<f64> {
+    share(group.read("cpu.cfs_quota_us")?.trim(), group.read("cpu.cfs_period_us")?.trim())
 }
 
 fn share(quota: &str, period: &str) -> Option<f64> {
@@ -89,6 +67,12 @@ fn share(quota: &str, period: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn quota(root: &Path, own: &str) -> Option<f64> {
+        super::quota(&cgroup::groups(root, own, "cpu"))
+    }
 
     fn write(root: &Path, file: &str, text: &str) {
         let path = root.join(file);
