@@ -3,7 +3,7 @@
 mod common;
 
 use common::client::Request;
-use common::garden::{Garden, lines, until, until_state};
+use common::garden::{Garden, bundled, lines, until, until_state};
 use common::{Server, good, json, models, text};
 use serde_json::{Value, json};
 use std::fs;
@@ -155,8 +155,7 @@ fn an_unloaded_version_stays_out_until_its_files_change() {
     let reply = server.client().ask(&Request::post("/models/churn/versions/2/predict", CUSTOMER));
     assert_eq!(reply.status, 404, "on disk, but not loaded: {reply}");
     // The same bytes, written anew.
-    let file = garden.path("churn/2/model.onnx");
-    fs::write(&file, fs::read(&file).expect("read")).expect("written");
+    garden.write_again("churn/2/model.onnx");
     until_states(&server, &["1 unloaded", "2 ready"]);
     assert_eq!(answered_by(&server), "2");
     let seen = events(&server);
@@ -211,7 +210,7 @@ fn a_version_that_cannot_be_loaded_leaves_what_serves() {
     assert_eq!((answered_by(&server).as_str(), states(&server)), ("1", vec!["1 ready".into(), "2 failed".into()]));
     assert!(events(&server).contains(&"api failure - 2.1".to_owned()), "{:?}", events(&server));
     // It was asked for, so it follows its files: mended, it comes by itself.
-    fs::copy(models().join("churn/2/model.onnx"), garden.path("churn/2/model.onnx")).expect("copied");
+    garden.write("churn/2/model.onnx", &bundled("churn/2/model.onnx"));
     until_state(&server, "churn", "2", "ready");
     assert_eq!(lines(&server, "churn", "1")[0]["generation"], 1, "the other was left alone");
     server.stop();
@@ -228,7 +227,7 @@ fn in_explicit_mode_what_was_asked_for_follows_its_files_and_nothing_else_comes(
     let load = || ask(&server, "/api/models/churn/load", "{\"version\": \"steady\"}");
     let answer = until("the alias", || Some(load()).filter(|(status, _)| *status == 200)).1;
     assert_eq!(text(&answer, "/versions/0/version"), "1", "{answer}");
-    fs::copy(models().join("churn/2/model.onnx"), garden.path("churn/1/model.onnx")).expect("copied");
+    garden.write("churn/1/model.onnx", &bundled("churn/2/model.onnx"));
     fs::remove_file(garden.path("churn/1/golden.json")).expect("removed");
     until("the new content", || lines(&server, "churn", "1").into_iter().find(|line| line["generation"] != 1));
     // By now the server has looked at everything else several times over.

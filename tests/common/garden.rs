@@ -9,14 +9,22 @@ use std::thread;
 use std::time::Instant;
 use tidegate::registry::Control;
 
+/// The bytes of a file below the bundled models.
+pub fn bundled(file: &str) -> Vec<u8> {
+    fs::read(models().join(file)).expect("a bundled file")
+}
+
 /// A directory of models that a test fills while a server watches it.
 pub struct Garden {
     dir: tempfile::TempDir,
+    /// Where files are filled before they take their place.
+    aside: tempfile::TempDir,
 }
 
 impl Garden {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a directory") }
+        let dir = || tempfile::tempdir().expect("a directory");
+        Self { dir: dir(), aside: dir() }
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
@@ -33,10 +41,17 @@ impl Garden {
         fs::rename(&aside, self.path(place)).expect("renamed");
     }
 
+    /// Puts a file in place at once: written in place, it is half a file for as long as the disk is busy.
     pub fn write(&self, below: &str, bytes: &[u8]) {
-        let path = self.path(below);
+        let (path, aside) = (self.path(below), self.aside.path().join("file"));
         fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-        fs::write(path, bytes).expect("written");
+        fs::write(&aside, bytes).expect("written");
+        fs::rename(aside, path).expect("renamed");
+    }
+
+    /// Writes a file's own bytes anew.
+    pub fn write_again(&self, below: &str) {
+        self.write(below, &fs::read(self.path(below)).expect("read"));
     }
 
     pub fn remove(&self, below: &str) {
