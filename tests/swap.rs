@@ -115,16 +115,19 @@ fn a_file_written_byte_by_byte_is_not_loaded_before_it_is_whole() {
         let version = (round + 2).to_string();
         garden.write(&format!("churn/{version}/golden.json"), &bundled("churn/2/golden.json"));
         let whole = bundled("churn/2/model.onnx");
-        let mut pace = Pace::new();
+        let mut written = Instant::now();
         let mut file = fs::File::create(garden.path(&format!("churn/{version}/model.onnx"))).expect("made");
         for piece in whole.chunks(whole.len().div_ceil(60)) {
+            let before = Instant::now();
             file.write_all(piece).expect("written");
+            kept_pace(written)?;
+            written = before;
             // The writer's pace: slower than a look at the disk, faster than the settle time.
             thread::sleep(Duration::from_millis(25));
             let states: Vec<Value> =
                 lines(&server, "churn", &version).into_iter().map(|line| line["state"].clone()).collect();
             let answered = answered_by(&mut client, "churn");
-            pace.kept()?;
+            kept_pace(written)?;
             assert!(states.iter().all(|state| state == "unloaded"), "half-written, yet {states:?}");
             assert_ne!(answered, version);
         }
@@ -136,21 +139,10 @@ fn a_file_written_byte_by_byte_is_not_loaded_before_it_is_whole() {
     server.stop();
 }
 
-/// A writer who must not rest for as long as files have to be quiet. On a machine that stands still
-/// for that long it says nothing about the server.
-struct Pace(Instant);
-
-impl Pace {
-    fn new() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Nothing where the settle time may have passed since it was last asked.
-    fn kept(&mut self) -> Option<()> {
-        let now = Instant::now();
-        let rest = now - std::mem::replace(&mut self.0, now);
-        (rest < SETTLE).then_some(())
-    }
+/// Nothing where the settle time may have passed since then. On a machine that stands still for that long,
+/// a test that needs a writer's pace says nothing about the server.
+fn kept_pace(since: Instant) -> Option<()> {
+    (since.elapsed() < SETTLE).then_some(())
 }
 
 /// The default of `settle`.
@@ -308,7 +300,7 @@ fn a_manifest_written_in_parts_is_not_read_before_it_is_whole() {
     for _ in 0..10 {
         in_time(|_| {
             until("the champion", || (answered_by(&mut client, "churn") == "1").then_some(()));
-            let mut pace = Pace::new();
+            let written = Instant::now();
             // Truncated first, as a plain copy does it: an empty manifest is a good one, without a champion.
             let mut file = fs::File::create(garden.path("churn/model.toml")).expect("made");
             let mut answered = BTreeSet::new();
@@ -318,7 +310,7 @@ fn a_manifest_written_in_parts_is_not_read_before_it_is_whole() {
             }
             file.write_all(b"[aliases]\nchampion = \"1\"\n").expect("written");
             answered.insert(answered_by(&mut client, "churn"));
-            pace.kept()?;
+            kept_pace(written)?;
             assert_eq!(answered, BTreeSet::from(["1".to_owned()]));
             Some(())
         });
