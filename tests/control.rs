@@ -229,7 +229,7 @@ fn in_explicit_mode_what_was_asked_for_follows_its_files_and_nothing_else_comes(
     assert_eq!(text(&answer, "/versions/0/version"), "1", "{answer}");
     garden.write("churn/1/model.onnx", &bundled("churn/2/model.onnx"));
     fs::remove_file(garden.path("churn/1/golden.json")).expect("removed");
-    until("the new content", || lines(&server, "churn", "1").into_iter().find(|line| line["generation"] != 1));
+    until("the new content", || lines(&server, "churn", "1").into_iter().find(|line| line["generation"] == 2));
     // By now the server has looked at everything else several times over.
     assert!(events(&server).iter().all(|event| !event.contains("wine")));
     assert_eq!(lines(&server, "wine", "1")[0]["state"], "unloaded");

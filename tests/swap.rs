@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
-use tidegate::registry::Control;
+use tidegate::registry::{Control, Settings};
 
 /// How long the swap test puts a new version in place every [`EVERY`].
 const SWAPPING: Duration = Duration::from_secs(20);
@@ -142,11 +142,13 @@ fn a_file_written_byte_by_byte_is_not_loaded_before_it_is_whole() {
 /// Nothing where the settle time may have passed since then. On a machine that stands still for that long,
 /// a test that needs a writer's pace says nothing about the server.
 fn kept_pace(since: Instant) -> Option<()> {
-    (since.elapsed() < SETTLE).then_some(())
+    (since.elapsed() < settle()).then_some(())
 }
 
-/// The default of `settle`.
-const SETTLE: Duration = Duration::from_millis(200);
+/// How long files have to be quiet for the servers of these tests.
+fn settle() -> Duration {
+    Settings::default().settle
+}
 
 /// Repeats what needs a pace until the machine has let it be kept.
 fn in_time<T>(mut round: impl FnMut(usize) -> Option<T>) -> T {
@@ -305,7 +307,7 @@ fn a_manifest_written_in_parts_is_not_read_before_it_is_whole() {
             let mut file = fs::File::create(garden.path("churn/model.toml")).expect("made");
             let mut answered = BTreeSet::new();
             let started = Instant::now();
-            while started.elapsed() < SETTLE / 2 {
+            while started.elapsed() < settle() / 2 {
                 answered.insert(answered_by(&mut client, "churn"));
             }
             file.write_all(b"[aliases]\nchampion = \"1\"\n").expect("written");

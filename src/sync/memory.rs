@@ -69,7 +69,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn lies(root: &Path, files: &[(&str, String)]) {
+    fn put(root: &Path, files: &[(&str, String)]) {
         fs::create_dir_all(root).expect("made");
         files.iter().for_each(|(file, text)| fs::write(root.join(file), text).expect("written"));
     }
@@ -80,21 +80,21 @@ mod tests {
         let own = "0::/pod\n3:memory:/pod\n";
         let least = || cgroup::groups(dir.path(), own, "memory").iter().filter_map(left).min();
         assert_eq!(least(), None);
-        lies(dir.path(), &[("memory.max", "max\n".into()), ("memory.current", "7\n".into())]);
+        put(dir.path(), &[("memory.max", "max\n".into()), ("memory.current", "7\n".into())]);
         assert_eq!(least(), None, "no bound leaves everything");
         let stat = format!("anon 5\ninactive_file {}\nactive_file {}\nfile_mapped 9\n", 300 * MIB, 100 * MIB);
         let second = [("memory.max", 512 * MIB), ("memory.current", 500 * MIB)].map(|(file, n)| (file, n.to_string()));
-        lies(&dir.path().join("pod"), &second);
+        put(&dir.path().join("pod"), &second);
         assert_eq!(least(), Some(12 * MIB), "without statistics everything counts as used");
-        lies(&dir.path().join("pod"), &[("memory.stat", stat)]);
+        put(&dir.path().join("pod"), &[("memory.stat", stat)]);
         assert_eq!(least(), Some(412 * MIB));
         let first = [("limit_in_bytes", 256 * MIB), ("usage_in_bytes", 255 * MIB)];
         let first = first.map(|(file, n)| (format!("memory.{file}"), n.to_string()));
         let first: Vec<(&str, String)> = first.iter().map(|(file, n)| (file.as_str(), n.clone())).collect();
-        lies(&dir.path().join("memory/pod"), &first);
+        put(&dir.path().join("memory/pod"), &first);
         assert_eq!(least(), Some(MIB), "the least of both versions");
         let stat = format!("inactive_file 1\ntotal_inactive_file {}\ntotal_active_file 0\n", 55 * MIB);
-        lies(&dir.path().join("memory/pod"), &[("memory.stat", stat)]);
+        put(&dir.path().join("memory/pod"), &[("memory.stat", stat)]);
         assert_eq!(least(), Some(56 * MIB));
     }
 
